@@ -1,0 +1,182 @@
+#include "parkeeper/base/json.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <limits>
+
+namespace pk::json {
+namespace {
+
+namespace bj = boost::json;
+
+Error WrongKind(std::string_view key, std::string_view wanted, const bj::value& found) {
+  return Corrupt(fmt::format("field '{}' must be {}, found {}", key, wanted,
+                             bj::serialize(found).substr(0, 80)));
+}
+
+Error Missing(std::string_view key) { return Corrupt(fmt::format("field '{}' is missing", key)); }
+
+const bj::value* Find(const bj::object& object, std::string_view key) {
+  const bj::value* found = object.if_contains(key);
+  return found == nullptr || found->is_null() ? nullptr : found;
+}
+
+Result<int64_t> ToInt64(const bj::value& value, std::string_view key) {
+  if (const int64_t* number = value.if_int64()) return *number;
+  const uint64_t* wide = value.if_uint64();
+  if (wide != nullptr && *wide <= uint64_t(std::numeric_limits<int64_t>::max()))
+    return int64_t(*wide);
+  return WrongKind(key, "a 64-bit integer", value);
+}
+
+Result<int32_t> ToInt32(const bj::value& value, std::string_view key) {
+  const int64_t wide = PK_TRY(ToInt64(value, key));
+  if (wide != int32_t(wide)) return WrongKind(key, "a 32-bit integer", value);
+  return int32_t(wide);
+}
+
+Result<bool> ToBool(const bj::value& value, std::string_view key) {
+  if (const bool* flag = value.if_bool()) return *flag;
+  return WrongKind(key, "true or false", value);
+}
+
+Result<const bj::array*> ToArray(const bj::value& value, std::string_view key) {
+  if (const bj::array* array = value.if_array()) return array;
+  return WrongKind(key, "an array", value);
+}
+
+void Print(const bj::value& value, std::string& out, size_t indent) {
+  const auto items = [&](const auto& sequence, char open, char close, const auto& print_item) {
+    out += open;
+    bool first = true;
+    for (const auto& item : sequence) {
+      out += first ? "\n" : ",\n";
+      first = false;
+      out.append(indent + 2, ' ');
+      print_item(item);
+    }
+    if (!first) out.append("\n").append(indent, ' ');
+    out += close;
+  };
+  if (const bj::object* object = value.if_object()) {
+    items(*object, '{', '}', [&](const auto& member) {
+      out += bj::serialize(bj::value(bj::string(member.key())));
+      out += ": ";
+      Print(member.value(), out, indent + 2);
+    });
+  } else if (const bj::array* array = value.if_array()) {
+    items(*array, '[', ']', [&](const auto& item) { Print(item, out, indent + 2); });
+  } else {
+    out += bj::serialize(value);
+  }
+}
+
+}  // namespace
+
+Result<bj::value> Parse(std::string_view text) {
+  bj::parse_options options;
+  options.max_depth = 100;
+  bj::stream_parser parser({}, options);
+  bj::error_code failure;
+  const size_t read = parser.write_some(text.data(), text.size(), failure);
+  if (!failure && read < text.size()) failure = bj::error::extra_data;
+  if (!failure) parser.finish(failure);
+  if (failure)
+    return Corrupt(fmt::format("not valid JSON at byte {}: {}", read, failure.message()));
+  return parser.release();
+}
+
+Result<std::string> String(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return Missing(key);
+  return AsString(*found, key);
+}
+
+Result<int64_t> Int64(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return Missing(key);
+  return ToInt64(*found, key);
+}
+
+Result<int32_t> Int32(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return Missing(key);
+  return ToInt32(*found, key);
+}
+
+Result<bool> Bool(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return Missing(key);
+  return ToBool(*found, key);
+}
+
+Result<const bj::object*> Object(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return Missing(key);
+  return AsObject(*found, key);
+}
+
+Result<const bj::array*> Array(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return Missing(key);
+  return ToArray(*found, key);
+}
+
+Result<std::optional<std::string>> OptionalString(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return std::nullopt;
+  return PK_TRY(AsString(*found, key));
+}
+
+Result<std::optional<int64_t>> OptionalInt64(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return std::nullopt;
+  return PK_TRY(ToInt64(*found, key));
+}
+
+Result<std::optional<int32_t>> OptionalInt32(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return std::nullopt;
+  return PK_TRY(ToInt32(*found, key));
+}
+
+Result<std::optional<bool>> OptionalBool(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return std::nullopt;
+  return PK_TRY(ToBool(*found, key));
+}
+
+Result<const bj::object*> OptionalObject(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return nullptr;
+  return AsObject(*found, key);
+}
+
+Result<const bj::array*> OptionalArray(const bj::object& object, std::string_view key) {
+  const bj::value* found = Find(object, key);
+  if (found == nullptr) return nullptr;
+  return ToArray(*found, key);
+}
+
+Result<const bj::object*> AsObject(const bj::value& value, std::string_view what) {
+  if (const bj::object* object = value.if_object()) return object;
+  return WrongKind(what, "an object", value);
+}
+
+Result<std::string> AsString(const bj::value& value, std::string_view what) {
+  if (const bj::string* text = value.if_string()) return std::string(text->data(), text->size());
+  return WrongKind(what, "a string", value);
+}
+
+Result<int64_t> AsInt64(const bj::value& value, std::string_view what) {
+  return ToInt64(value, what);
+}
+
+std::string Pretty(const bj::value& value) {
+  std::string out;
+  Print(value, out, 0);
+  return out;
+}
+
+}  // namespace pk::json

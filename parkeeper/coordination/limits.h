@@ -1,0 +1,15 @@
+#pragma once
+
+// What a coordinator accepts, the same for every back end, so that what works on one works on all.
+// The numbers are ZooKeeper's defaults with room to spare: its server hangs up at 1 MB, which would
+// look like an unknown outcome, so a request over the limit is refused here, definitely.
+
+#include <cstddef>
+
+namespace pk::coordination {
+
+inline constexpr size_t kMaxRequestBytes = 900'000;  // a node's value, or all of a transaction
+inline constexpr size_t kMaxPathBytes = 4'096;
+inline constexpr size_t kMaxOperations = 10'000;  // a larger multi holds up every other client
+
+}  // namespace pk::coordination
