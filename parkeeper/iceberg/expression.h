@@ -1,0 +1,116 @@
+#pragma once
+
+// Filters over rows: as people write them (Expression), and bound to a schema (BoundExpression).
+// Values.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "parkeeper/base/result.h"
+#include "parkeeper/iceberg/schema.h"
+#include "parkeeper/iceberg/value.h"
+
+namespace pk::iceberg {
+
+enum class Operator {
+  kIsNull,
+  kNotNull,
+  kIsNan,
+  kNotNan,
+  kLess,
+  kLessOrEqual,
+  kGreater,
+  kGreaterOrEqual,
+  kEqual,
+  kNotEqual,
+  kStartsWith,
+  kNotStartsWith,
+  kIn,
+  kNotIn,
+};
+
+// A literal as written: the binding reads it as the column's type.
+struct Literal {
+  enum class Kind { kNumber, kString, kBoolean, kHex };
+  Kind kind = Kind::kString;
+  std::string text;  // "1.5", "abc", "true", "00ff"
+  bool operator==(const Literal&) const = default;
+};
+
+struct True {
+  bool operator==(const True&) const = default;
+};
+struct False {
+  bool operator==(const False&) const = default;
+};
+
+// Trees of And, Or and Not over some predicate.
+template <class Predicate>
+struct Tree {
+  struct And {
+    std::vector<Tree> of;
+    bool operator==(const And&) const = default;
+  };
+  struct Or {
+    std::vector<Tree> of;
+    bool operator==(const Or&) const = default;
+  };
+  struct Not {
+    std::vector<Tree> of;  // exactly one
+    bool operator==(const Not&) const = default;
+  };
+  std::variant<True, False, Predicate, And, Or, Not> node = True{};
+
+  Tree() = default;
+  template <class Alternative>
+    requires(!std::is_same_v<std::remove_cvref_t<Alternative>, Tree>)
+  Tree(Alternative alternative) : node(std::move(alternative)) {}
+
+  bool is_true() const { return std::holds_alternative<True>(node); }
+  bool is_false() const { return std::holds_alternative<False>(node); }
+  bool operator==(const Tree&) const = default;
+};
+
+struct Predicate {
+  Operator op = Operator::kIsNull;
+  std::string column;  // full name
+  std::vector<Literal> literals;
+  bool operator==(const Predicate&) const = default;
+};
+using Expression = Tree<Predicate>;
+
+// Three-valued logic of SQL: a comparison with null is unknown, and a row passes only when the
+// whole is true.
+struct BoundPredicate {
+  Operator op = Operator::kIsNull;
+  int32_t field_id = 0;
+  PrimitiveType type;         // of the field in the schema it was bound to
+  std::vector<Value> values;  // of that type; sorted and unique for kIn and kNotIn
+  bool operator==(const BoundPredicate&) const = default;
+};
+using BoundExpression = Tree<BoundPredicate>;
+
+// SQL-like text: `a >= 5 and (b = 'x' or c is not null) and d in (1, 2) and name like 'ab%' and
+// ts >= timestamp '2024-01-01 00:00:00' and l_shipdate between date '1994-01-01' and '1994-12-31'
+// and not flag`. Columns may be quoted "with.odd name". LIKE takes a prefix pattern only.
+// kInvalidArgument gives the position.
+Result<Expression> ParseExpression(std::string_view text);
+std::string ToString(const Expression& expression);
+// With column names from the schema.
+std::string ToString(const BoundExpression& expression, const Schema& schema);
+
+// Resolves columns, reads literals as the columns' types, removes Not by negating, folds what is
+// decided (a required column is never null; `int_column < 3e9` is true where not null; `x in ()` is
+// false). kInvalidArgument names an unknown column (and near ones), a repeated one, or a literal
+// that is none of its type.
+Result<BoundExpression> Bind(const Expression& expression, const Schema& schema,
+                             bool case_sensitive = true);
+
+// Ids of the columns that it looks at, sorted, unique.
+std::vector<int32_t> ReferencedFields(const BoundExpression& expression);
+
+}  // namespace pk::iceberg

@@ -1,0 +1,75 @@
+#pragma once
+
+// Partition specs and sort orders (spec, "Partitioning" and "Sorting"), as values.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parkeeper/base/result.h"
+#include "parkeeper/iceberg/schema.h"
+#include "parkeeper/iceberg/transform.h"
+
+namespace pk::iceberg {
+
+struct PartitionField {
+  int32_t source_id = 0;
+  int32_t field_id = 0;  // from 1000 on, unique in the table
+  std::string name;
+  Transform transform;
+  bool operator==(const PartitionField&) const = default;
+};
+
+struct PartitionSpec {
+  int32_t spec_id = 0;
+  std::vector<PartitionField> fields;
+  bool unpartitioned() const { return fields.empty(); }
+  bool operator==(const PartitionSpec&) const = default;
+};
+
+inline constexpr int32_t kFirstPartitionFieldId = 1000;
+
+// Source columns exist and are primitive and not repeated, transforms take them, names unique and
+// not a column's (but for identity), ids unique. kInvalidArgument.
+Result<> Validate(const PartitionSpec& spec, const Schema& schema);
+
+// The types of the partition values, in field order. A field whose source column was dropped or
+// whose transform is unknown is carried as string (null values only).
+std::vector<PrimitiveType> PartitionTypes(const PartitionSpec& spec, const Schema& schema);
+// The same as a struct with the partition field ids, all optional: the type of `partition` in
+// manifests.
+StructType PartitionStruct(const PartitionSpec& spec, const Schema& schema);
+
+// "ts_day=2017-11-16/id_bucket=3", each part URL-encoded as the reference implementation does; ""
+// when unpartitioned.
+std::string PartitionPath(const PartitionSpec& spec, const Schema& schema,
+                          const std::vector<Value>& values);
+
+// "day(ts), bucket(16, id), category, truncate(4, name)": the text of --partition-by, bound to the
+// schema; field ids from kFirstPartitionFieldId on, names as the reference implementation derives
+// them (ts_day, id_bucket, name_trunc). kInvalidArgument names position or column.
+Result<PartitionSpec> ParsePartitionText(std::string_view text, const Schema& schema);
+
+struct SortField {
+  int32_t source_id = 0;
+  Transform transform;
+  bool descending = false;
+  bool nulls_first = true;
+  bool operator==(const SortField&) const = default;
+};
+
+struct SortOrder {
+  int32_t order_id = 0;  // 0: unsorted
+  std::vector<SortField> fields;
+  bool unsorted() const { return fields.empty(); }
+  bool operator==(const SortOrder&) const = default;
+};
+
+Result<> Validate(const SortOrder& order, const Schema& schema);
+
+// "ts desc, bucket(16, id) nulls last"; ascending puts nulls first and descending last unless said
+// otherwise.
+Result<SortOrder> ParseSortText(std::string_view text, const Schema& schema);
+
+}  // namespace pk::iceberg

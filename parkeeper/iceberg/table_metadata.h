@@ -1,0 +1,89 @@
+#pragma once
+
+// TableMetadata: the state of a table (spec, "Table Metadata"). An immutable value once it is
+// shared; changes go through Apply (table_update.h), which makes a new one.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parkeeper/base/result.h"
+#include "parkeeper/iceberg/partition_spec.h"
+#include "parkeeper/iceberg/schema.h"
+#include "parkeeper/iceberg/snapshot.h"
+
+namespace pk::iceberg {
+
+struct TableMetadata {
+  int32_t format_version = 2;
+  std::string table_uuid;
+  std::string location;
+  int64_t last_sequence_number = 0;
+  int64_t last_updated_ms = 0;
+  int32_t last_column_id = 0;
+  std::vector<std::shared_ptr<const Schema>> schemas;
+  int32_t current_schema_id = 0;
+  std::vector<PartitionSpec> specs;
+  int32_t default_spec_id = 0;
+  int32_t last_partition_id = kFirstPartitionFieldId - 1;
+  std::vector<SortOrder> sort_orders;
+  int32_t default_sort_order_id = 0;
+  std::map<std::string, std::string> properties;
+  // Shared, so that a copy of the metadata does not copy a thousand snapshots.
+  std::vector<std::shared_ptr<const Snapshot>> snapshots;
+  std::map<std::string, SnapshotRef> refs;  // "main" is the current snapshot
+  std::vector<SnapshotLogEntry> snapshot_log;
+  std::vector<MetadataLogEntry> metadata_log;
+  std::vector<std::string> statistics;            // JSON texts, carried
+  std::vector<std::string> partition_statistics;  // JSON texts, carried
+  UnknownMembers unknown;
+
+  // Null when there is none.
+  const Schema* FindSchema(int32_t id) const;
+  const PartitionSpec* FindSpec(int32_t id) const;
+  const SortOrder* FindSortOrder(int32_t id) const;
+  std::shared_ptr<const Snapshot> FindSnapshot(int64_t id) const;
+  std::shared_ptr<const Snapshot> FindRef(std::string_view name) const;
+  // They exist in every valid metadata.
+  const Schema& schema() const;
+  const PartitionSpec& spec() const;
+  const SortOrder& sort_order() const;
+  // Of the branch "main"; null in a table without rows yet.
+  std::shared_ptr<const Snapshot> current_snapshot() const { return FindRef(kMainBranch); }
+
+  std::string Property(std::string_view name, std::string_view fallback) const;
+};
+
+// Reads v1 and v2 (v3: kUnsupported). Broken invariants (a current schema that is not there, ids
+// used twice, a snapshot's parent is allowed to be missing) give kCorrupt naming the field.
+Result<TableMetadata> ParseTableMetadata(std::string_view json);
+// As v2 (what was read as v1 and not upgraded stays v1). Compact, one line.
+std::string ToJson(const TableMetadata& metadata);
+
+Result<Schema> ParseSchema(std::string_view json);
+std::string ToJson(const Schema& schema);
+Result<PartitionSpec> ParsePartitionSpec(std::string_view json);
+std::string ToJson(const PartitionSpec& spec);
+
+struct NewTable {
+  Schema schema;         // any ids; fresh ones are assigned
+  PartitionSpec spec;    // source ids refer to `schema`
+  SortOrder sort_order;  // likewise
+  std::string location;
+  std::string table_uuid;
+  std::map<std::string, std::string> properties;
+  int64_t now_ms = 0;
+};
+// Metadata of a table without snapshots; kInvalidArgument for an invalid schema, spec or order.
+Result<TableMetadata> MakeTableMetadata(NewTable table);
+
+// The snapshot that was current on `main` at that time (snapshot log); kNotFound names the oldest
+// one known.
+Result<std::shared_ptr<const Snapshot>> SnapshotAsOf(const TableMetadata& metadata,
+                                                     int64_t timestamp_ms);
+
+}  // namespace pk::iceberg
