@@ -1,7 +1,7 @@
 #pragma once
 
-// Batches of rows in Arrow's memory format, and sources of them. Arrow itself stops in this layer: above it a
-// Batch is opaque, and leaves the process through the Arrow C data interface.
+// Batches of rows in Arrow's memory format, and sources of them. Arrow itself stops in this layer:
+// above it a Batch is opaque, and leaves the process through the Arrow C data interface.
 
 #include <cstdint>
 #include <memory>
@@ -21,8 +21,8 @@ class RecordBatch;
 
 namespace pk::datafile {
 
-// Immutable rows. Its columns are those of an Iceberg schema that the producer states, in order, as the Arrow types
-// of arrow_schema_internal.h; strings may be dictionary-encoded or views.
+// Immutable rows. Its columns are those of an Iceberg schema that the producer states, in order, as
+// the Arrow types of arrow_schema_internal.h; strings may be dictionary-encoded or views.
 struct Batch {
   std::shared_ptr<arrow::RecordBatch> rows;
 
@@ -41,34 +41,39 @@ class BatchSource {
   virtual Result<std::optional<Batch>> Next() = 0;
 };
 
-// Hands the source over to `out` (to be released by its consumer), with field ids as PARQUET:field_id metadata.
+// Hands the source over to `out` (to be released by its consumer), with field ids as
+// PARQUET:field_id metadata.
 Result<> ExportStream(std::unique_ptr<BatchSource> source, ArrowArrayStream* out);
-// Takes over `stream`. Its schema becomes an Iceberg one: ids from field metadata when all have one, else from 1 on.
+// Takes over `stream`. Its schema becomes an Iceberg one: ids from field metadata when all have
+// one, else from 1 on.
 Result<std::unique_ptr<BatchSource>> ImportStream(ArrowArrayStream* stream);
 
 // A source over batches in memory.
 std::unique_ptr<BatchSource> SourceOf(iceberg::Schema schema, std::vector<Batch> batches);
 
-// The rows that pass, exactly (SQL semantics, see expression.h). Columns are found by field id in `schema`.
+// The rows that pass, exactly (SQL semantics, see expression.h). Columns are found by field id in
+// `schema`.
 Result<Batch> Filter(const Batch& batch, const iceberg::Schema& schema,
                      const iceberg::BoundExpression& filter);
 
-// The rows of one partition each, in the order of first appearance; values as PartitionTypes gives them.
+// The rows of one partition each, in the order of first appearance; values as PartitionTypes gives
+// them.
 struct PartitionRows {
   std::vector<iceberg::Value> partition;
   Batch batch;
 };
-Result<std::vector<PartitionRows>> SplitByPartition(const Batch& batch, const iceberg::Schema& schema,
+Result<std::vector<PartitionRows>> SplitByPartition(const Batch& batch,
+                                                    const iceberg::Schema& schema,
                                                     const iceberg::PartitionSpec& spec);
 
 // All rows in the order of `order`, stable, in batches of at most `batch_rows`.
 Result<std::vector<Batch>> Sort(const std::vector<Batch>& batches, const iceberg::Schema& schema,
                                 const iceberg::SortOrder& order, int64_t batch_rows = 65'536);
 
-// `batch`, whose columns are those of `from`, with the columns of `to`, matched by name (structs member by member,
-// order free): widening and exact conversions are made, a missing optional column is null. kInvalidArgument
-// names the column and the reason: unknown column, missing required column, null in a required column, a
-// value that does not fit (with its row number in the batch).
+// `batch`, whose columns are those of `from`, with the columns of `to`, matched by name (structs
+// member by member, order free): widening and exact conversions are made, a missing optional column
+// is null. kInvalidArgument names the column and the reason: unknown column, missing required
+// column, null in a required column, a value that does not fit (with its row number in the batch).
 Result<Batch> Conform(const Batch& batch, const iceberg::Schema& from, const iceberg::Schema& to);
 // Whether Conform can work for these schemas, before any row is read.
 Result<> CheckConforms(const iceberg::Schema& from, const iceberg::Schema& to);

@@ -1,7 +1,7 @@
 #pragma once
 
-// Source files of imports: Parquet, CSV, JSON lines and Arrow IPC, anywhere on the local disk (not in the lake's
-// storage), as batches.
+// Source files of imports: Parquet, CSV, JSON lines and Arrow IPC, anywhere on the local disk (not
+// in the lake's storage), as batches.
 
 #include <memory>
 #include <optional>
@@ -16,21 +16,25 @@ namespace pk::datafile {
 enum class InputFormat { kParquet, kCsv, kJsonLines, kArrowIpc };
 
 struct InputOptions {
-  std::optional<InputFormat> format;  // by the name's ending when not given: .parquet .csv .tsv .jsonl .ndjson .json
-                                      // .arrow .feather .ipc, each also with .gz or .zst for the text formats
+  std::optional<InputFormat>
+      format;  // by the name's ending when not given: .parquet .csv .tsv .jsonl .ndjson .json
+               // .arrow .feather .ipc, each also with .gz or .zst for the text formats
   char delimiter = ',';
   bool header = true;  // CSV: the first line names the columns
   int64_t batch_rows = 65'536;
-  // Only these row groups [first, last) of a Parquet file, so that several writers share one large file.
+  // Only these row groups [first, last) of a Parquet file, so that several writers share one large
+  // file.
   std::optional<std::pair<int, int>> row_groups;
 };
 
-// The columns that the file holds; for text formats inferred from its first megabyte. Ids from 1 on.
+// The columns that the file holds; for text formats inferred from its first megabyte. Ids from 1
+// on.
 Result<iceberg::Schema> InferSchema(const std::string& path, const InputOptions& options = {});
 
-// The file's rows with the columns of `schema` (matched by name), streamed. CSV and JSON are parsed as `schema`
-// wants them, so a table's types decide, not guesses. kInvalidArgument names path, line (text formats) or row,
-// column, the bad text and the wanted type: "lines.csv line 70001: column 'qty': 'abc' is not an int".
+// The file's rows with the columns of `schema` (matched by name), streamed. CSV and JSON are parsed
+// as `schema` wants them, so a table's types decide, not guesses. kInvalidArgument names path, line
+// (text formats) or row, column, the bad text and the wanted type: "lines.csv line 70001: column
+// 'qty': 'abc' is not an int".
 Result<std::unique_ptr<BatchSource>> OpenInput(const std::string& path,
                                                std::shared_ptr<const iceberg::Schema> schema,
                                                const InputOptions& options = {});

@@ -16,8 +16,8 @@ enum class OutputFormat { kTable, kCsv, kJsonLines, kArrowIpc, kParquet };
 // Where the bytes go; returns an error to stop.
 using ByteSink = std::function<Result<>(std::string_view)>;
 
-// Drains `source` into `sink`; returns the number of rows. kTable buffers up to `table_rows` rows to align them
-// and says how many more there are; the others stream.
+// Drains `source` into `sink`; returns the number of rows. kTable buffers up to `table_rows` rows
+// to align them and says how many more there are; the others stream.
 Result<int64_t> WriteOutput(BatchSource& source, OutputFormat format, const ByteSink& sink,
                             int64_t table_rows = 1'000);
 

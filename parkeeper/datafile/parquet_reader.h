@@ -1,7 +1,7 @@
 #pragma once
 
-// Reading Parquet data files: columns by field id, rows pruned by row-group statistics, bloom filters and page
-// index, then filtered exactly.
+// Reading Parquet data files: columns by field id, rows pruned by row-group statistics, bloom
+// filters and page index, then filtered exactly.
 
 #include <atomic>
 #include <cstdint>
@@ -22,13 +22,14 @@ namespace pk::datafile {
 
 // Counters of what reading cost, summed over all readers that share them. Thread-safe.
 struct ReadCounters {
-  std::atomic<int64_t> files{0}, row_groups{0}, row_groups_skipped{0}, row_groups_skipped_by_bloom{0},
-      rows_skipped_by_pages{0}, bytes_read{0}, rows_decoded{0}, rows{0};
+  std::atomic<int64_t> files{0}, row_groups{0}, row_groups_skipped{0},
+      row_groups_skipped_by_bloom{0}, rows_skipped_by_pages{0}, bytes_read{0}, rows_decoded{0},
+      rows{0};
 };
 
 struct ReaderOptions {
-  // What each batch holds, in order: columns of the table's schema by id; those that the file lacks are null (or
-  // the partition's value where the spec's identity transform tells it).
+  // What each batch holds, in order: columns of the table's schema by id; those that the file lacks
+  // are null (or the partition's value where the spec's identity transform tells it).
   std::shared_ptr<const iceberg::Schema> projection;
   // Over any column of the table, projected or not; True reads all.
   iceberg::BoundExpression filter;
@@ -36,7 +37,8 @@ struct ReaderOptions {
   std::shared_ptr<const iceberg::Schema> table_schema;
   std::optional<iceberg::NameMapping> name_mapping;  // for files without field ids
   int64_t batch_rows = 65'536;
-  bool dictionaries = true;  // hand over string columns as Arrow dictionaries where the file holds them so
+  bool dictionaries =
+      true;  // hand over string columns as Arrow dictionaries where the file holds them so
   bool page_index = true;
   bool bloom_filters = true;
   // Only row groups whose first byte (their split offset) lies in [begin, end).
@@ -45,9 +47,11 @@ struct ReaderOptions {
   ReadCounters* counters = nullptr;
 };
 
-// The rows of one data file. Memory: about one batch and the column chunks being decoded. kCorrupt names the file
-// and the column; a file without field ids and without a mapping is read by the schema's names.
-Result<std::unique_ptr<BatchSource>> OpenParquet(storage::Storage& storage, const iceberg::DataFile& file,
+// The rows of one data file. Memory: about one batch and the column chunks being decoded. kCorrupt
+// names the file and the column; a file without field ids and without a mapping is read by the
+// schema's names.
+Result<std::unique_ptr<BatchSource>> OpenParquet(storage::Storage& storage,
+                                                 const iceberg::DataFile& file,
                                                  const ReaderOptions& options);
 
 // What a Parquet file says of itself: for import, registration of existing files and doctor.

@@ -1,7 +1,7 @@
 #pragma once
 
-// Manifest lists: one Avro file per snapshot that names its manifests (spec, "Manifest Lists"). Pure: bytes in,
-// bytes out; the caller does the I/O.
+// Manifest lists: one Avro file per snapshot that names its manifests (spec, "Manifest Lists").
+// Pure: bytes in, bytes out; the caller does the I/O.
 
 #include <cstdint>
 #include <optional>
@@ -27,8 +27,9 @@ struct ManifestListOptions {
 Result<std::string> WriteManifestList(const ManifestListOptions& options,
                                       const std::vector<iceberg::ManifestFile>& manifests);
 
-// v1 and v2, by the writer's schema whatever its field order; unknown fields are skipped. A v1 list gives sequence
-// numbers 0. kCorrupt names what is wrong and the byte offset; the caller adds the location.
+// v1 and v2, by the writer's schema whatever its field order; unknown fields are skipped. A v1 list
+// gives sequence numbers 0. kCorrupt names what is wrong and the byte offset; the caller adds the
+// location.
 Result<std::vector<iceberg::ManifestFile>> ReadManifestList(std::string_view bytes);
 
 }  // namespace pk::manifest

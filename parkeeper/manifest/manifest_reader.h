@@ -1,7 +1,7 @@
 #pragma once
 
-// Reading manifests: entries decoded straight into columns, for planning over millions of files, with only the
-// metrics asked for; or whole entries, for rewriting manifests.
+// Reading manifests: entries decoded straight into columns, for planning over millions of files,
+// with only the metrics asked for; or whole entries, for rewriting manifests.
 
 #include <cstdint>
 #include <optional>
@@ -50,7 +50,8 @@ struct MetricColumns {
   StringColumn lower, upper;  // single-value binary
 };
 
-// Entries that live (status existing or added), by column. Sequence numbers and snapshot ids are resolved.
+// Entries that live (status existing or added), by column. Sequence numbers and snapshot ids are
+// resolved.
 struct EntryColumns {
   std::vector<iceberg::EntryStatus> status;
   std::vector<int64_t> snapshot_id, sequence_number, file_sequence_number;
@@ -72,9 +73,10 @@ struct ReadOptions {
   bool split_offsets = false;
 };
 
-// `file` is the manifest's line in the manifest list: sequence numbers and snapshot ids are inherited from it.
-// `schema` gives the types of metrics and partition sources (the table's current schema). kCorrupt says what and at
-// which byte; a count or length that the bytes cannot hold is refused before memory is taken.
+// `file` is the manifest's line in the manifest list: sequence numbers and snapshot ids are
+// inherited from it. `schema` gives the types of metrics and partition sources (the table's current
+// schema). kCorrupt says what and at which byte; a count or length that the bytes cannot hold is
+// refused before memory is taken.
 Result<EntryColumns> ReadColumns(std::string_view bytes, const iceberg::ManifestFile& file,
                                  const iceberg::PartitionSpec& spec, const iceberg::Schema& schema,
                                  const ReadOptions& options);

@@ -1,6 +1,7 @@
 #pragma once
 
-// Writing manifests (spec, "Manifests"): Avro, v1 or v2, in memory. A manifest of 10,000 files is a few MB.
+// Writing manifests (spec, "Manifests"): Avro, v1 or v2, in memory. A manifest of 10,000 files is a
+// few MB.
 
 #include <cstdint>
 #include <memory>
@@ -30,16 +31,16 @@ class ManifestWriter {
   ManifestWriter(ManifestWriter&&) noexcept;
   ManifestWriter& operator=(ManifestWriter&&) noexcept;
 
-  // An added entry leaves its sequence numbers out, to be inherited; existing and deleted ones must have them.
-  // kInvalidArgument: partition values that are not the spec's, wrong content.
+  // An added entry leaves its sequence numbers out, to be inherited; existing and deleted ones must
+  // have them. kInvalidArgument: partition values that are not the spec's, wrong content.
   Result<> Add(const iceberg::ManifestEntry& entry);
   // Encoded bytes so far, before compression.
   int64_t size() const;
 
   struct Written {
     std::string bytes;
-    // All but `location` and the sequence numbers; min_sequence_number is the least among existing and deleted
-    // entries, or -1 (to be replaced by the snapshot's own) when there are none.
+    // All but `location` and the sequence numbers; min_sequence_number is the least among existing
+    // and deleted entries, or -1 (to be replaced by the snapshot's own) when there are none.
     iceberg::ManifestFile file;
   };
   Result<Written> Finish() &&;
