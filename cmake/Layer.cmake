@@ -1,8 +1,8 @@
 # layer(<name> [<lower layer>...] [PUBLIC <library>...] [PRIVATE <library>...])
 #
-# One folder is one static library is one layer: parkeeper/<name> becomes pk_<name>, its *_test.cc files
-# become the test program <name>_test. A lower layer that is not declared above is refused here, so the
-# table can hold no cycle; the ctest `tidy` holds every #include against it.
+# One folder is one static library is one layer: parkeeper/<name> becomes pk_<name>, its *_test.cc
+# files become the test program <name>_test. A lower layer that is not declared above is refused
+# here, so the table can hold no cycle; the ctest `tidy` holds every #include against it.
 function(layer name)
   cmake_parse_arguments(PARSE_ARGV 1 ARG "" "" "PUBLIC;PRIVATE")
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/parkeeper/${name}/*.cc)
@@ -17,7 +17,8 @@ function(layer name)
   endif()
   add_library(pk_${name} STATIC ${sources})
   set_target_properties(pk_${name} PROPERTIES LINKER_LANGUAGE CXX)
-  target_sources(pk_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${headers})
+  target_sources(pk_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}
+                                   FILES ${headers})
   foreach(lower IN LISTS ARG_UNPARSED_ARGUMENTS)
     if(NOT TARGET pk_${lower})
       message(FATAL_ERROR "layer ${name}: ${lower} is not declared above it")

@@ -40,15 +40,15 @@ class IsOkAndMatcher {
   explicit IsOkAndMatcher(Inner inner) : inner_(std::move(inner)) {}
   template <class R>
   operator ::testing::Matcher<R>() const {
-    return ::testing::MakeMatcher(new Impl<R>(inner_));
+    return ::testing::MakeMatcher(new Matching<R>(inner_));
   }
 
  private:
   template <class R>
-  class Impl : public ::testing::MatcherInterface<R> {
+  class Matching : public ::testing::MatcherInterface<R> {
    public:
     using Value = typename std::remove_cvref_t<R>::value_type;
-    explicit Impl(const Inner& inner) : matcher_(::testing::SafeMatcherCast<const Value&>(inner)) {}
+    explicit Matching(const Inner& inner) : matcher_(::testing::SafeMatcherCast<const Value&>(inner)) {}
     bool MatchAndExplain(R result, ::testing::MatchResultListener* listener) const override {
       if (!result.ok()) {
         *listener << result.error().ToString();
