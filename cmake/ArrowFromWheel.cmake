@@ -1,5 +1,5 @@
-# Arrow C++ from an installed package when there is one, else out of the pyarrow wheel, which holds the
-# headers and the libraries. Sets PARKEEPER_ARROW_TARGETS.
+# Arrow C++ from an installed package when there is one, else out of the pyarrow wheel, which holds
+# the headers and the libraries. Sets PARKEEPER_ARROW_TARGETS.
 set(PARKEEPER_ARROW auto CACHE STRING "auto, system or wheel")
 set(PARKEEPER_VENV "${CMAKE_SOURCE_DIR}/.venv" CACHE PATH "venv that holds pyarrow; ./dev makes it")
 set(PARKEEPER_ARROW_MIN 26)

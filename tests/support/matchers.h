@@ -48,7 +48,8 @@ class IsOkAndMatcher {
   class Matching : public ::testing::MatcherInterface<R> {
    public:
     using Value = typename std::remove_cvref_t<R>::value_type;
-    explicit Matching(const Inner& inner) : matcher_(::testing::SafeMatcherCast<const Value&>(inner)) {}
+    explicit Matching(const Inner& inner)
+        : matcher_(::testing::SafeMatcherCast<const Value&>(inner)) {}
     bool MatchAndExplain(R result, ::testing::MatchResultListener* listener) const override {
       if (!result.ok()) {
         *listener << result.error().ToString();
