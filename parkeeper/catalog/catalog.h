@@ -1,0 +1,127 @@
+#pragma once
+
+// Catalog: namespaces and tables by name, and the commit of changes to tables. The truth of each
+// table is its head node in the coordinator (docs/znodes.md); metadata bodies lie in storage.
+// Implementations pass one contract suite, tests/conformance/catalog_contract.h.
+//
+// Durability: what returned ok is durable in storage and in the coordinator. Unknown outcomes are
+// settled inside, by asking again with the same conditional request and reading the record of the
+// version that it spent (docs/znodes.md, "Unknown outcomes"). kOutcomeUnknown leaves only when the
+// coordinator cannot be reached until the deadline; the message names the commit id, nothing is
+// deleted, and Commit() again with the same id finds out.
+//
+// Thread-safe. Names are checked first: kInvalidArgument; kNotFound and kAlreadyExists name what.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "parkeeper/base/clock.h"
+#include "parkeeper/base/ids.h"
+#include "parkeeper/base/result.h"
+#include "parkeeper/base/retry.h"
+#include "parkeeper/catalog/names.h"
+#include "parkeeper/coordination/coordinator.h"
+#include "parkeeper/iceberg/table_commit.h"
+#include "parkeeper/iceberg/table_metadata.h"
+#include "parkeeper/storage/storage.h"
+
+namespace pk::catalog {
+
+using Properties = std::map<std::string, std::string>;
+
+// A page of names in byte order. An empty token: the first page; an empty `next`: the last one.
+struct PageRequest {
+  std::string token;
+  int32_t size = 1'000;
+};
+template <class T>
+struct Page {
+  std::vector<T> items;
+  std::string next;
+};
+
+// A table at one version. The key never names another table, whatever happens to the name.
+struct LoadedTable {
+  TableName name;
+  std::string key;
+  int64_t version = 0;  // n of the head: grows by one with each commit
+  std::string metadata_location;
+  std::shared_ptr<const iceberg::TableMetadata> metadata;
+};
+
+struct NewTableRequest {
+  iceberg::Schema schema;
+  iceberg::PartitionSpec spec;    // source ids refer to `schema`
+  iceberg::SortOrder sort_order;  // likewise
+  Properties properties;
+  std::string location;  // empty: chosen below the warehouse, never used twice
+};
+
+struct Committed {
+  LoadedTable table;                   // as this commit left it
+  std::optional<int64_t> snapshot_id;  // that it made
+};
+// Definitely not committed, and it never will be; files that only it would have used may be deleted
+// by their maker.
+struct Rejected {
+  std::string reason;  // what it collided with
+};
+using CommitResult = std::variant<Committed, Rejected>;
+
+class Catalog {
+ public:
+  virtual ~Catalog() = default;
+
+  // The parent must exist.
+  virtual Result<> CreateNamespace(const Namespace& ns, const Properties& properties) = 0;
+  virtual Result<Properties> LoadNamespace(const Namespace& ns) = 0;
+  virtual Result<> UpdateNamespace(const Namespace& ns, const Properties& set,
+                                   const std::vector<std::string>& remove) = 0;
+  // kFailedPrecondition when tables or namespaces are in it.
+  virtual Result<> DropNamespace(const Namespace& ns) = 0;
+  // Direct children of `parent`.
+  virtual Result<Page<Namespace>> ListNamespaces(const Namespace& parent,
+                                                 const PageRequest& page) = 0;
+
+  virtual Result<LoadedTable> CreateTable(const TableName& name,
+                                          const NewTableRequest& request) = 0;
+  // A table from an existing metadata file below the warehouse.
+  virtual Result<LoadedTable> RegisterTable(const TableName& name,
+                                            const std::string& metadata_location) = 0;
+  virtual Result<LoadedTable> LoadTable(const TableName& name) = 0;
+  virtual Result<Page<TableName>> ListTables(const Namespace& ns, const PageRequest& page) = 0;
+  // The target's namespace must exist. Commits on their way go on untouched.
+  virtual Result<> RenameTable(const TableName& from, const TableName& to) = 0;
+  // With `purge` every file that any snapshot of the table names is removed after the drop is
+  // definite (unless the property gc.enabled is false: then kFailedPrecondition). Without it no
+  // file is touched.
+  virtual Result<> DropTable(const TableName& name, bool purge) = 0;
+
+  // Carries out `commit` on the table with this key, against its present state; concurrent commits
+  // are met by doing it again, with jitter, until the deadline (kUnavailable then: definitely not
+  // committed). A conflict that repeating cannot mend is Rejected. A dropped table: Rejected.
+  virtual Result<CommitResult> Commit(const std::string& table_key,
+                                      const iceberg::TableCommit& commit) = 0;
+};
+
+struct CatalogOptions {
+  RetryPolicy retry;
+  // How long a repeated commit id gets its first outcome; records are kept as long.
+  std::chrono::milliseconds retention = std::chrono::minutes(30);
+  Clock* clock = &SystemClock();
+  IdSource* ids = &SystemIds();
+};
+
+// The catalog in this coordinator, which is the lake's own (its layout is made when missing; a
+// newer one is kFailedPrecondition) and whose tables lie below the storage's root. Both must
+// outlive it.
+Result<std::unique_ptr<Catalog>> OpenCatalog(coordination::Coordinator& coordinator,
+                                             storage::Storage& storage,
+                                             CatalogOptions options = {});
+
+}  // namespace pk::catalog
