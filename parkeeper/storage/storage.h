@@ -2,19 +2,20 @@
 
 // Storage: bytes by location, below one root. A local folder, memory, or an object store.
 //
-// A location is a URI below the root, as Iceberg metadata holds it:
-// "file:///lake/sales/t/data/a.parquet". For a local root "file:/lake/..." and "/lake/..." name the
-// same file. Whatever is not below the root, by ".." or by a symbolic link on the way too, is
-// refused with kPermissionDenied; nothing is ever written or read there.
+// A location is a URI below the root, as Iceberg metadata holds it, byte by byte and never percent-
+// decoded: "file:///lake/sales/t/data/a.parquet" (spellings and rules: location.h). Whatever is not
+// below the root, by ".." or by a symbolic link on the way too, is refused with kPermissionDenied;
+// nothing is ever written or read there. So are names that begin with ".parkeeper".
 //
 // A file is visible only when it is complete, never changes afterwards, and is durable once the
 // call that made it visible has returned. There is no overwrite and no rename: only a new name, and
 // removal.
 //
-// Errors: kNotFound, kAlreadyExists, kPermissionDenied, kInvalidArgument (a location that is none);
-// kUnavailable when the store says no for now (disk full, too many open files), kCorrupt for an I/O
-// error of the medium. An object store may lose a reply: then kOutcomeUnknown, and as names are
-// never used twice the caller finds out by Stat(). Each message names the location.
+// Errors: kNotFound, kAlreadyExists, kPermissionDenied, kInvalidArgument (a location that is none),
+// kFailedPrecondition (a local file stands where a folder must be); kUnavailable when the store
+// says no for now (disk full, too many open files), kCorrupt for an I/O error of the medium. An
+// object store may lose a reply: then kOutcomeUnknown, and as names are never used twice the caller
+// finds out by Stat(). Each message names the location.
 //
 // Thread-safe, all implementations. A file or writer obtained from it outlives nothing: keep the
 // Storage longer.
@@ -32,7 +33,7 @@
 namespace pk::storage {
 
 struct FileStatus {
-  std::string location;
+  std::string location;     // in its canonical spelling
   int64_t size = 0;         // bytes
   int64_t modified_ms = 0;  // since 1970, by the store's clock
 
@@ -45,12 +46,14 @@ class RandomAccessFile {
   virtual ~RandomAccessFile() = default;
   virtual int64_t size() const = 0;
   virtual const std::string& location() const = 0;
-  // Reads exactly `out.size()` bytes from `offset`; kCorrupt when the file is shorter.
+  // Reads exactly `out.size()` bytes from `offset`; kCorrupt when the file is shorter,
+  // kInvalidArgument when `offset` is negative.
   virtual Result<> Read(int64_t offset, std::span<char> out) = 0;
 };
 
 // A new file on its way. Not thread-safe. Nothing is visible before Finish(); destroyed without it,
-// the file never was. After an error only destruction is useful.
+// the file never was. After an error, and after Finish(), only destruction is useful: each further
+// call fails.
 class FileWriter {
  public:
   virtual ~FileWriter() = default;
@@ -71,16 +74,19 @@ class Storage {
   virtual const std::string& root() const = 0;
 
   virtual Result<std::unique_ptr<RandomAccessFile>> Open(std::string_view location) = 0;
+  // Does not look whether the name is taken: that is Finish()'s answer.
   virtual Result<std::unique_ptr<FileWriter>> Create(std::string_view location) = 0;
   virtual Result<FileStatus> Stat(std::string_view location) = 0;
 
   // Calls `visit` for each file below the folder `location`, recursively, in no order; files still
-  // on their way are not among them. A folder that does not exist is empty. Stops at the first
-  // error that `visit` returns.
+  // on their way are not among them, and those that come or go meanwhile may be or not. A folder
+  // that does not exist is empty. Stops at the first error that `visit` returns; `visit` may call
+  // this Storage.
   virtual Result<> List(std::string_view location,
                         const std::function<Result<>(const FileStatus&)>& visit) = 0;
 
-  // Removes a file; kNotFound when there is none. Folders come and go by themselves.
+  // Removes a file; kNotFound when there is none. Who has it open reads on. A crash of the machine
+  // may bring it back. Folders come and go by themselves.
   virtual Result<> Remove(std::string_view location) = 0;
 };
 
