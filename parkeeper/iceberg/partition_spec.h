@@ -18,12 +18,14 @@ struct PartitionField {
   int32_t field_id = 0;  // from 1000 on, unique in the table
   std::string name;
   Transform transform;
+  UnknownMembers unknown = {};
   bool operator==(const PartitionField&) const = default;
 };
 
 struct PartitionSpec {
   int32_t spec_id = 0;
   std::vector<PartitionField> fields;
+  UnknownMembers unknown = {};
   bool unpartitioned() const { return fields.empty(); }
   bool operator==(const PartitionSpec&) const = default;
 };
@@ -56,12 +58,14 @@ struct SortField {
   Transform transform;
   bool descending = false;
   bool nulls_first = true;
+  UnknownMembers unknown = {};
   bool operator==(const SortField&) const = default;
 };
 
 struct SortOrder {
   int32_t order_id = 0;  // 0: unsorted
   std::vector<SortField> fields;
+  UnknownMembers unknown = {};
   bool unsorted() const { return fields.empty(); }
   bool operator==(const SortOrder&) const = default;
 };

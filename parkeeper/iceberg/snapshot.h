@@ -8,11 +8,9 @@
 #include <string>
 #include <vector>
 
-namespace pk::iceberg {
+#include "parkeeper/iceberg/unknown_members.h"
 
-// Members of a JSON object that this version does not know: name to JSON text. They survive a round
-// trip.
-using UnknownMembers = std::map<std::string, std::string>;
+namespace pk::iceberg {
 
 struct Snapshot {
   int64_t snapshot_id = 0;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "parkeeper/base/result.h"
+#include "parkeeper/iceberg/unknown_members.h"
 
 namespace pk::iceberg {
 
@@ -73,19 +74,22 @@ struct Field {
   std::string name;
   bool required = false;
   Type type = PrimitiveKind::kBoolean;
-  std::optional<std::string> doc;
+  std::optional<std::string> doc = std::nullopt;
+  UnknownMembers unknown = {};  // "initial-default" and "write-default" of v3 among them
 
   bool operator==(const Field&) const = default;
 };
 
 struct StructType {
   std::vector<Field> fields;
+  UnknownMembers unknown = {};
   bool operator==(const StructType&) const = default;
 };
 struct ListType {
   int32_t element_id = 0;
   bool element_required = false;
   Type element;
+  UnknownMembers unknown = {};
   bool operator==(const ListType&) const = default;
 };
 struct MapType {
@@ -94,6 +98,7 @@ struct MapType {
   int32_t value_id = 0;
   bool value_required = false;
   Type value;
+  UnknownMembers unknown = {};
   bool operator==(const MapType&) const = default;
 };
 
