@@ -1,0 +1,32 @@
+#pragma once
+
+// Columns from one type, and from one form in Arrow, to another; exactly or not at all.
+
+#include <arrow/type_fwd.h>
+
+#include <memory>
+#include <string>
+
+#include "parkeeper/base/result.h"
+#include "parkeeper/iceberg/schema.h"
+
+namespace pk::datafile {
+
+// Whether values of `from` can become values of `to` (some may still turn out not to fit).
+// kInvalidArgument names the member of nested types; the message goes behind "column 'name': ".
+Result<> CheckConverts(const iceberg::Type& from, const iceberg::Type& to);
+
+// `array`, any Arrow array whose Iceberg type by FromArrowSchema is `from.type`, as one that a
+// Batch may hold for `to.type`. Struct members are matched by name. Strings and binaries stay
+// dictionaries or views when they are. The same array, without a copy, when nothing is to be done.
+// kInvalidArgument names row and column: a value that does not fit, a null where `to` requires one.
+Result<std::shared_ptr<arrow::Array>> ConvertColumn(const std::shared_ptr<arrow::Array>& array,
+                                                    const iceberg::Field& from,
+                                                    const iceberg::Field& to);
+
+// A batch of any Arrow arrays, whose types are those of `schema` by FromArrowSchema, in the form of
+// a Batch.
+Result<std::shared_ptr<arrow::RecordBatch>> Normalise(
+    const std::shared_ptr<arrow::RecordBatch>& batch, const iceberg::Schema& schema);
+
+}  // namespace pk::datafile
