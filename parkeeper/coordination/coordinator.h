@@ -11,15 +11,16 @@
 // grows. A node created again starts at version 0.
 //
 // Promises. A modification is atomic, and durable when its call returns ok. Reads of one
-// Coordinator object never go back in time and see its own writes; a read may be stale with respect
-// to other processes until Sync().
+// Coordinator object never go back in time and see its own writes, and what refused its own writes;
+// a read may be stale with respect to other processes until Sync().
 //
 // Failure. kOutcomeUnknown: a modification may or may not happen, even later; nothing here retries
 // it blindly. Every other error is definite: nothing was changed. kUnavailable: not reached,
-// definitely not done; also what every modification gets after the session is lost. Reads never
-// give kOutcomeUnknown. kConflict: another version; kNotFound: no such node or no parent;
+// definitely not done; also what every call gets after the session is lost. Reads never give
+// kOutcomeUnknown. kConflict: another version; kNotFound: no such node or no parent;
 // kAlreadyExists; kFailedPrecondition: has children, or the parent is ephemeral; kInvalidArgument:
-// bad path or over a limit (see limits.h).
+// bad path (path.h) or over a limit (limits.h), refused before anything is sent. The root always
+// exists: it can be set, not created and not removed.
 //
 // Threading. Thread-safe, all implementations. No user code runs on an I/O thread.
 
@@ -72,8 +73,8 @@ struct ReadReply {
 // What became of a Commit.
 struct Applied {
   uint64_t zxid = 0;
-  // One per operation: the path that a Create made (sequential ones get their number) and the stat
-  // after it.
+  // One of each per operation: its path (of a sequential Create with its number), and the stat that
+  // a Create or Set left; a default NodeStat for a Check or Remove.
   std::vector<std::string> paths;
   std::vector<NodeStat> stats;
 };
@@ -115,8 +116,9 @@ enum class WatchScope {
 };
 
 // Says "look again", never what changed: several changes may give one wake-up, a reconnect gives
-// one without any change. A change after Watch() returned is never missed. Move-only by unique_ptr;
-// destruction ends it.
+// one without any change. A change after StartWatch() returned is never missed, whoever made it.
+// After kChildren saw its node removed it may stay silent: start another. Thread-safe. Destruction
+// ends it; destroy it before its Coordinator.
 class Watch {
  public:
   virtual ~Watch() = default;
@@ -130,7 +132,7 @@ class Coordinator {
   virtual ~Coordinator() = default;
 
   virtual Result<Node> Get(std::string_view path) = 0;
-  // Names of the children, in byte order; kNotFound when the node is missing.
+  // Names (not paths) of the children, in byte order; kNotFound when the node is missing.
   virtual Result<std::vector<std::string>> List(std::string_view path) = 0;
   // Several reads at one point of the order: no modification lies between them. One reply per
   // request; a missing node is an error of its own reply, never of the call.
@@ -150,7 +152,7 @@ class Coordinator {
 
   // One operation as a transaction of its own; a refusal becomes its Error.
   // Create returns the path made: for sequential modes with ten digits added, growing within the
-  // parent.
+  // parent and never twice the same while the parent lives.
   Result<std::string> Create(std::string_view path, std::string_view value,
                              CreateMode mode = CreateMode::kPersistent);
   Result<NodeStat> Set(std::string_view path, std::string_view value, int32_t expected_version);

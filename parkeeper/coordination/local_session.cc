@@ -1,0 +1,33 @@
+#include "parkeeper/coordination/local_session.h"
+
+namespace pk::coordination {
+
+void LocalSession::Become(SessionState state) {
+  {
+    std::lock_guard lock(mutex_);
+    if (state_ == SessionState::kLost || state_ == state) return;
+    state_ = state;
+    changed_.Raise();
+  }
+  if (state == SessionState::kLost) lost_.request_stop();
+}
+
+SessionState LocalSession::state() const {
+  std::lock_guard lock(mutex_);
+  return state_;
+}
+
+SessionState LocalSession::WaitForChange(SessionState known, SteadyTime deadline,
+                                         std::stop_token stop) {
+  while (true) {
+    std::stop_token changed;
+    {
+      std::lock_guard lock(mutex_);
+      if (state_ != known || stop.stop_requested() || clock_.Now() >= deadline) return state_;
+      changed = changed_.token();
+    }
+    WaitFor(clock_, changed, deadline, stop);
+  }
+}
+
+}  // namespace pk::coordination
