@@ -12,8 +12,12 @@
 #include <arrow/array/builder_time.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/bit_util.h>
+#include <arrow/util/decimal.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <random>
@@ -126,7 +130,7 @@ class RandomColumns {
                                       int64_t rows, Make make) {
     Builder builder(type, arrow::default_memory_pool());
     for (int64_t i = 0; i < rows; ++i)
-      (Chance(nulls) ? builder.AppendNull() : builder.Append(make())).Abort();
+      if (!(Chance(nulls) ? builder.AppendNull() : builder.Append(make())).ok()) std::abort();
     return builder.Finish().ValueOrDie();
   }
 
