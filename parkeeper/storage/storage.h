@@ -5,7 +5,7 @@
 // A location is a URI below the root, as Iceberg metadata holds it, byte by byte and never percent-
 // decoded: "file:///lake/sales/t/data/a.parquet" (spellings and rules: location.h). Whatever is not
 // below the root, by ".." or by a symbolic link on the way too, is refused with kPermissionDenied;
-// nothing is ever written or read there. So are names that begin with ".parkeeper".
+// nothing is ever written or read there. Names that begin with ".parkeeper" are refused as well.
 //
 // A file is visible only when it is complete, never changes afterwards, and is durable once the
 // call that made it visible has returned. There is no overwrite and no rename: only a new name, and
