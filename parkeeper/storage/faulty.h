@@ -39,8 +39,8 @@ struct FaultOdds {
 FaultSchedule RandomFaults(uint64_t seed, FaultOdds odds);
 
 struct FaultyOptions {
-  FaultSchedule schedule;  // none: no fault
-  Clock* clock = nullptr;  // waits `latency` before each call; none: no wait
+  FaultSchedule schedule{};  // none: no fault
+  Clock* clock = nullptr;    // waits `latency` before each call; none: no wait
   Duration latency{};
 };
 
