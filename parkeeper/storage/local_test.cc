@@ -210,7 +210,7 @@ TEST_P(LocalLinks, ThatAppearInTheMiddleOfACallAreNotFollowed) {
     ++read;
     ASSERT_EQ(*found, "inside");
   }
-  for (int i = 0; i < 40; ++i)
+  for (int i = 0; i < 15; ++i)
     (void)WriteIfAbsent(*storage_, At("d/sub" + std::to_string(i) + "/new"), "x").ok();
   done = true;
   swapper.join();

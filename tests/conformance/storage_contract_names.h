@@ -83,7 +83,7 @@ TEST_P(StorageContract, StopsListingAtTheFirstErrorOfTheVisitor) {
 }
 
 TEST_P(StorageContract, LetsTheVisitorRemoveWhatItSees) {
-  for (int i = 0; i < 50; ++i)
+  for (int i = 0; i < 20; ++i)
     ASSERT_THAT(WriteIfAbsent(storage(), At("t/" + std::to_string(i)), "x"), IsOk());
   EXPECT_THAT(storage().List(
                   At("t"),
