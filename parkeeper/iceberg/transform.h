@@ -28,8 +28,8 @@ enum class TransformKind {
 struct Transform {
   TransformKind kind = TransformKind::kIdentity;
   int32_t parameter = 0;  // buckets or width: at least 1
-  std::string
-      unknown;  // text of a transform that this version does not know: carried, never applied
+  // Text of a transform that this version does not know: carried, never applied.
+  std::string unknown = {};
 
   bool operator==(const Transform&) const = default;
 };
@@ -42,14 +42,16 @@ Result<Transform> ParseTransform(std::string_view text);
 // Fails with kInvalidArgument when the transform does not take this source type.
 Result<PrimitiveType> ResultType(const Transform& transform, const PrimitiveType& source);
 
-// The transformed value; null gives null. `transform` must take `source` (ResultType ok).
+// The transformed value; null gives null. `transform` must take `source` (ResultType ok). Truncate
+// of a number within one width of its type's least value wraps around, as in the reference
+// implementation; projections (evaluate.h) reckon with it.
 Value ApplyTransform(const Transform& transform, const PrimitiveType& source, const Value& value);
 
-// a <= b implies T(a) <= T(b).
+// a <= b implies T(a) <= T(b), wrapped numbers aside.
 bool PreservesOrder(const Transform& transform);
 
-// For partition folders and people: day 17486 as "2017-11-16", hour as "2017-11-16-22", month
-// "2017-11".
+// For partition folders and people, as the reference implementation writes them: day 17486 as
+// "2017-11-16", hour "2017-11-16-22", month "2017-11"; binary and fixed in base 64, "null".
 std::string ToHumanString(const Transform& transform, const PrimitiveType& source,
                           const Value& transformed);
 

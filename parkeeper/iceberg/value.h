@@ -41,20 +41,24 @@ int Compare(const Value& left, const Value& right);
 // error.
 std::string ToBytes(const Value& value, const PrimitiveType& type);
 // The inverse. Also accepts what was written before a promotion of the column (4 bytes for a long,
-// a float for a double). kCorrupt names the type and the length found.
+// a float for a double), and a fixed that is too short, as truncated bounds are. Strings are not
+// held against UTF-8. kCorrupt names the type and the length found.
 Result<Value> FromBytes(std::string_view bytes, const PrimitiveType& type);
 
-// Spec, Appendix D, JSON single values; `json` is a JSON text such as `"2017-11-16"` or 34.
+// Spec, Appendix D, JSON single values; `json` is a JSON text such as `"2017-11-16"` or 34. null is
+// null; NaN and infinities are the strings "NaN", "Infinity", "-Infinity". kCorrupt says what does
+// not fit.
 Result<Value> FromJsonText(std::string_view json, const PrimitiveType& type);
 std::string ToJsonText(const Value& value, const PrimitiveType& type);
 
-// For people and for partition folders: "2017-11-16", "14.20", "abc", hexadecimal for binary,
-// "null".
+// For people: "2017-11-16", "22:31:08.5", "2017-11-16T22:31:08.5+00:00", "14.20", "abc", "1.0",
+// hexadecimal for binary, "null". ParseValue reads it back.
 std::string ToString(const Value& value, const PrimitiveType& type);
 
-// From text as people write it: "14.20", "2017-11-16", "2017-11-16T22:31:08.5", "...+01:00" for
-// timestamptz only, "true", hexadecimal for binary and fixed. kInvalidArgument names text and type;
-// a number that does not fit the type, or would lose digits, is refused.
+// From text as people write it: "14.20", "1e3", "2017-11-16", "2017-11-16T22:31:08.5" (or a space,
+// or the date alone for its midnight), "...+01:00" for timestamptz only (UTC without one), "true",
+// "nan", "infinity", hexadecimal for binary and fixed. kInvalidArgument names text and type; a
+// number that does not fit the type, or would lose digits, is refused; floats take the nearest.
 Result<Value> ParseValue(std::string_view text, const PrimitiveType& type);
 
 // `value` of type `from` as a value of `to`, where IsPromotable(from, to).
