@@ -1,0 +1,27 @@
+#pragma once
+
+// For the tests of this folder: Coordinators, opened or the test program ends.
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "parkeeper/coordination_sqlite/sqlite_coordinator.h"
+
+namespace pk::coordination {
+
+inline std::unique_ptr<Coordinator> OpenOrDie(const std::string& folder,
+                                              SqliteOptions options = {}) {
+  Result<std::unique_ptr<Coordinator>> opened = OpenSqlite(folder, options);
+  if (!opened.ok()) {
+    std::fprintf(stderr, "%s\n", opened.error().ToString().c_str());
+    std::abort();
+  }
+  return std::move(opened).value();
+}
+
+inline SteadyTime In(std::chrono::milliseconds time) { return SystemClock().Now() + time; }
+
+}  // namespace pk::coordination

@@ -1,0 +1,89 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parkeeper/coordination_sqlite/session_internal.h"
+
+namespace pk::coordination {
+namespace {
+
+constexpr Duration kShortestInterval = std::chrono::milliseconds(10);
+constexpr Duration kLongestInterval = std::chrono::milliseconds(500);
+
+}  // namespace
+
+LocalSession::LocalSession(Liveness& liveness, const SessionRow& row, SteadyTime beaten)
+    : liveness_(liveness), row_(row), beaten_(beaten) {}
+
+SessionState LocalSession::state() const {
+  SessionState state;
+  {
+    std::lock_guard guard(mutex_);
+    state = LookLocked();
+  }
+  if (state == SessionState::kLost) lost_.request_stop();
+  return state;
+}
+
+SessionState LocalSession::WaitForChange(SessionState known, SteadyTime deadline,
+                                         std::stop_token stop) {
+  std::unique_lock guard(mutex_);
+  changed_.wait_until(guard, stop, deadline, [&] { return LookLocked() != known; });
+  const SessionState state = LookLocked();
+  guard.unlock();
+  if (state == SessionState::kLost) lost_.request_stop();
+  return state;
+}
+
+Result<> LocalSession::CheckAlive() const {
+  PK_CHECK(state() != SessionState::kLost,
+           Unavailable(fmt::format("session {} is lost: open the coordinator again", row_.id)));
+  return {};
+}
+
+void LocalSession::Beat() {
+  std::lock_guard guard(mutex_);
+  if (LookLocked() == SessionState::kLost) return;
+  const SteadyTime now = SystemClock().Now();
+  if (liveness_.Beat(row_.slot, row_.id, now).ok()) {
+    beaten_ = now;
+  } else if (state_ == SessionState::kConnected) {
+    state_ = SessionState::kSuspended;
+    changed_.notify_all();
+  }
+}
+
+void LocalSession::SetConnected(bool connected) {
+  std::lock_guard guard(mutex_);
+  const SessionState state = connected ? SessionState::kConnected : SessionState::kSuspended;
+  if (LookLocked() == SessionState::kLost || state_ == state) return;
+  state_ = state;
+  changed_.notify_all();
+}
+
+void LocalSession::Lose() const {
+  {
+    std::lock_guard guard(mutex_);
+    LoseLocked();
+  }
+  // Outside of the lock: this runs what others have hung on the token.
+  lost_.request_stop();
+}
+
+Duration LocalSession::interval() const {
+  return std::clamp<Duration>(row_.timeout / 6, kShortestInterval, kLongestInterval);
+}
+
+SessionState LocalSession::LookLocked() const {
+  if (SystemClock().Now() - beaten_ > row_.timeout * 2 / 3) LoseLocked();
+  return state_;
+}
+
+void LocalSession::LoseLocked() const {
+  if (state_ == SessionState::kLost) return;
+  state_ = SessionState::kLost;
+  liveness_.Release(row_.slot);
+  changed_.notify_all();
+}
+
+}  // namespace pk::coordination
