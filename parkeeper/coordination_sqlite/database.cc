@@ -5,7 +5,7 @@
 
 #include "parkeeper/coordination_sqlite/database_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 namespace {
 
 // journal_size_limit: what the log keeps on disk when it starts again.
@@ -200,4 +200,4 @@ void SqlTransaction::Rollback() {
   connection_ = nullptr;
 }
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -22,7 +22,7 @@
 struct sqlite3;
 struct sqlite3_stmt;
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 struct Blob {
   std::string_view bytes;
@@ -116,4 +116,4 @@ class SqlTransaction {
   Connection* connection_;
 };
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -8,7 +8,7 @@
 
 #include "parkeeper/coordination_sqlite/file_lock_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 namespace {
 
 struct flock ByteLock(short type, int64_t byte) {
@@ -75,4 +75,4 @@ bool FileWithLocks::Read(int64_t offset, void* bytes, size_t size) const {
   return pread(fd_, bytes, size, offset) == ssize_t(size);
 }
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -10,7 +10,7 @@
 
 #include "parkeeper/base/result.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 // An open file, made when missing, closed by the destructor, not inherited by exec.
 class FileWithLocks {
@@ -41,4 +41,4 @@ class FileWithLocks {
   int fd_;
 };
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -16,7 +16,7 @@
 
 #include "parkeeper/coordination_sqlite/folder_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 namespace {
 
 namespace fs = std::filesystem;
@@ -148,4 +148,4 @@ Result<> CheckFreeSpace(const std::string& path, uint64_t bytes) {
   return {};
 }
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -10,7 +10,7 @@
 
 #include "parkeeper/base/result.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 // What the kernel says about the file system of a path that exists.
 struct FilesystemFacts {
@@ -48,4 +48,4 @@ Result<> SyncFolder(const std::string& folder);
 // kUnavailable when the file system of `path` has less than `bytes` left.
 Result<> CheckFreeSpace(const std::string& path, uint64_t bytes);
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

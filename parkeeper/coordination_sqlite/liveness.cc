@@ -2,7 +2,7 @@
 
 #include "parkeeper/coordination_sqlite/liveness_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 namespace {
 
 // In the byte order of the machine: the file is of use on this one only.
@@ -40,4 +40,4 @@ bool Liveness::IsDead(const SessionRow& session, SteadyTime now) const {
   return now - SteadyTime(Duration(record.beat_ns)) > session.timeout;
 }
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

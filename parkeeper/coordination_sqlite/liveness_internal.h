@@ -17,7 +17,7 @@
 #include "parkeeper/base/result.h"
 #include "parkeeper/coordination_sqlite/file_lock_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 // One row of the sessions table.
 struct SessionRow {
@@ -50,4 +50,4 @@ class Liveness {
   std::string boot_;
 };
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -1,6 +1,6 @@
 #include "parkeeper/coordination_sqlite/reader_pool_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 Reader::~Reader() {
   if (connection_ != nullptr) pool_->GiveBack(std::move(connection_));
@@ -43,4 +43,4 @@ void ReaderPool::GiveBack(std::unique_ptr<Connection> connection) {
   freed_.notify_one();
 }
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -12,7 +12,7 @@
 #include "parkeeper/base/clock.h"
 #include "parkeeper/coordination_sqlite/database_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 inline constexpr size_t kMaxReaders = 8;
 
@@ -55,4 +55,4 @@ class ReaderPool {
   size_t taken_ = 0;
 };
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -11,14 +11,15 @@
 #include "parkeeper/base/log.h"
 #include "parkeeper/coordination/path.h"
 #include "parkeeper/coordination/validate.h"
+#include "parkeeper/coordination_sqlite/beating_session_internal.h"
 #include "parkeeper/coordination_sqlite/folder_internal.h"
 #include "parkeeper/coordination_sqlite/reader_pool_internal.h"
-#include "parkeeper/coordination_sqlite/session_internal.h"
 #include "parkeeper/coordination_sqlite/tree_internal.h"
 #include "parkeeper/coordination_sqlite/watches_internal.h"
 #include "parkeeper/coordination_sqlite/writer_lock_internal.h"
 
 namespace pk::coordination {
+namespace sqlite {
 namespace {
 
 using std::chrono::milliseconds;
@@ -91,7 +92,7 @@ class SqliteCoordinator final : public Coordinator {
   int checkpoint_at_ = kCheckpointFrames;
   std::optional<Bell> bell_;
   ReaderPool readers_;
-  std::optional<LocalSession> session_;
+  std::optional<BeatingSession> session_;
 
   std::mutex keeper_mutex_;
   std::condition_variable_any keeper_woken_;
@@ -142,12 +143,14 @@ SqliteCoordinator::~SqliteCoordinator() {
 
 Result<Node> SqliteCoordinator::Get(std::string_view path) {
   PK_TRY(ValidatePath(path));
+  PK_TRY(session_->CheckAlive());
   Reader reader = PK_TRY(readers_.Begin());
   return ReadNode(*reader, path);
 }
 
 Result<std::vector<std::string>> SqliteCoordinator::List(std::string_view path) {
   PK_TRY(ValidatePath(path));
+  PK_TRY(session_->CheckAlive());
   Reader reader = PK_TRY(readers_.Begin());
   return ReadChildren(*reader, path);
 }
@@ -155,6 +158,7 @@ Result<std::vector<std::string>> SqliteCoordinator::List(std::string_view path) 
 Result<std::vector<Result<ReadReply>>> SqliteCoordinator::Read(
     const std::vector<ReadRequest>& requests) {
   PK_TRY(ValidateReads(requests));
+  PK_TRY(session_->CheckAlive());
   Reader reader = PK_TRY(readers_.Begin());
   std::vector<Result<ReadReply>> replies;
   replies.reserve(requests.size());
@@ -172,6 +176,7 @@ Result<std::vector<Result<ReadReply>>> SqliteCoordinator::Read(
 
 Result<> SqliteCoordinator::Sync() {
   // Every read begins at the last commit of all processes; this only shows that reading works.
+  PK_TRY(session_->CheckAlive());
   PK_TRY(readers_.Begin());
   return {};
 }
@@ -362,18 +367,20 @@ Result<> SqliteCoordinator::Reap() {
 }
 
 }  // namespace
+}  // namespace sqlite
 
 Result<std::unique_ptr<Coordinator>> OpenSqlite(const std::string& folder, SqliteOptions options) {
-  const std::string what = fmt::format("open coordinator in {}", folder);
-  Result<FolderFiles> files = PrepareFolder(folder);
-  if (!files.ok()) return std::move(files).error().With(what);
-  FileWithLocks lock = PK_TRY(FileWithLocks::Open(files->lock));
-  FileWithLocks sessions = PK_TRY(FileWithLocks::Open(files->sessions));
-  auto coordinator = std::make_unique<SqliteCoordinator>(*files, options, std::move(lock),
-                                                         std::move(sessions), PK_TRY(ReadBootId()));
-  Result<> started = coordinator->Start();
-  if (!started.ok()) return std::move(started).error().With(what);
-  return coordinator;
+  using sqlite::FileWithLocks;
+  const auto open = [&]() -> Result<std::unique_ptr<Coordinator>> {
+    const sqlite::FolderFiles files = PK_TRY(sqlite::PrepareFolder(folder));
+    FileWithLocks lock = PK_TRY(FileWithLocks::Open(files.lock));
+    FileWithLocks sessions = PK_TRY(FileWithLocks::Open(files.sessions));
+    auto coordinator = std::make_unique<sqlite::SqliteCoordinator>(
+        files, options, std::move(lock), std::move(sessions), PK_TRY(sqlite::ReadBootId()));
+    PK_TRY(coordinator->Start());
+    return coordinator;
+  };
+  return open().With(fmt::format("open coordinator in {}", folder));
 }
 
 }  // namespace pk::coordination

@@ -14,6 +14,9 @@
 namespace pk::coordination {
 namespace {
 
+using sqlite::FileWithLocks;
+using sqlite::FolderFiles;
+
 using namespace std::chrono_literals;
 using pk::testing::IsError;
 using pk::testing::IsErrorWith;

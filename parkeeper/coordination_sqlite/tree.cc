@@ -4,7 +4,7 @@
 #include "parkeeper/coordination/validate.h"
 #include "parkeeper/coordination_sqlite/tree_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 namespace {
 
 // The root's parent is '' and its name too. The value comes last: a large one continues on pages of
@@ -61,6 +61,10 @@ constexpr char kObjects[] = "SELECT count(*) FROM sqlite_schema";
 
 // Pruned in strides, so that not every commit pays for it.
 constexpr int64_t kPruneStride = 512;
+
+// These numbers are on the disk.
+static_assert(int(Change::Kind::kCreated) == 0 && int(Change::Kind::kSet) == 1 &&
+              int(Change::Kind::kRemoved) == 2);
 
 // How a path lies in the columns (parent, name).
 struct Key {
@@ -176,7 +180,8 @@ Result<Changes> ReadChanges(Connection& connection, int64_t seen) {
   Cursor cursor = PK_TRY(connection.Query(kChangesAfter, {seen}));
   while (PK_TRY(cursor.Next())) {
     changes.last = cursor.Int(0);
-    changes.changes.push_back({std::string(cursor.Text(1)), ChangeKind(cursor.Int(2))});
+    changes.changes.push_back(
+        {.kind = Change::Kind(cursor.Int(2)), .path = std::string(cursor.Text(1))});
   }
   return changes;
 }
@@ -207,7 +212,7 @@ Result<std::optional<Error>> TreeWriter::Apply(const CheckOperation& operation, 
   const std::optional<Row> row = PK_TRY(FindRow(connection_, operation.path));
   if (auto reason = Mismatch(row, operation.path, operation.version)) return reason;
   applied.paths.push_back(operation.path);
-  applied.stats.push_back(row->stat);
+  applied.stats.push_back(NodeStat{});
   return std::optional<Error>();
 }
 
@@ -240,7 +245,7 @@ Result<std::optional<Error>> TreeWriter::Apply(const CreateOperation& operation,
       kInsert, {parent_path, LastSegment(path), int64_t(zxid_), int64_t(zxid_), now_ms_, now_ms_,
                 int64_t(stat.ephemeral_owner), Blob{operation.value}}));
   PK_TRY(connection_.Execute(kAddChild, {next_sequence, parent->id}));
-  PK_TRY(LogChange(path, ChangeKind::kCreated));
+  PK_TRY(LogChange(path, Change::Kind::kCreated));
   applied.paths.push_back(std::move(path));
   applied.stats.push_back(stat);
   return Refusal();
@@ -255,7 +260,7 @@ Result<std::optional<Error>> TreeWriter::Apply(const SetOperation& operation, Ap
   stat.mtime_ms = now_ms_;
   PK_TRY(connection_.Execute(
       kSet, {int64_t(stat.version), int64_t(zxid_), now_ms_, Blob{operation.value}, row->id}));
-  PK_TRY(LogChange(operation.path, ChangeKind::kSet));
+  PK_TRY(LogChange(operation.path, Change::Kind::kSet));
   applied.paths.push_back(operation.path);
   applied.stats.push_back(stat);
   return std::optional<Error>();
@@ -298,10 +303,10 @@ Result<> TreeWriter::RemoveRow(int64_t row, std::string_view parent, std::string
   PK_TRY(connection_.Execute(kDelete, {row}));
   const Key key = KeyOf(parent);
   PK_TRY(connection_.Execute(kTakeChild, {key.parent, key.name}));
-  return LogChange(path, ChangeKind::kRemoved);
+  return LogChange(path, Change::Kind::kRemoved);
 }
 
-Result<> TreeWriter::LogChange(std::string_view path, ChangeKind kind) {
+Result<> TreeWriter::LogChange(std::string_view path, Change::Kind kind) {
   changed_ = true;
   PK_TRY(connection_.Execute(kLogChange, {path, int64_t(kind)}));
   return {};
@@ -336,4 +341,4 @@ Result<> InsertSession(Connection& connection, const SessionRow& session) {
   return {};
 }
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -14,10 +14,11 @@
 
 #include "parkeeper/base/result.h"
 #include "parkeeper/coordination/coordinator.h"
+#include "parkeeper/coordination/tree.h"
 #include "parkeeper/coordination_sqlite/database_internal.h"
 #include "parkeeper/coordination_sqlite/liveness_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 inline constexpr int64_t kApplicationId = 0x504B4550;  // "PKEP"
 inline constexpr int64_t kLayoutVersion = 1;
@@ -32,11 +33,6 @@ Result<> PrepareLayout(Connection& connection, bool used_before);
 Result<Node> ReadNode(Connection& connection, std::string_view path);
 Result<std::vector<std::string>> ReadChildren(Connection& connection, std::string_view path);
 
-enum class ChangeKind { kCreated = 0, kSet = 1, kRemoved = 2 };
-struct Change {
-  std::string path;
-  ChangeKind kind;
-};
 // The changes after `seen`, the id of the last; complete is false when some are pruned already.
 struct Changes {
   bool complete = true;
@@ -69,7 +65,7 @@ class TreeWriter {
   Result<std::optional<Error>> Apply(const SetOperation& operation, Applied& applied);
   Result<std::optional<Error>> Apply(const RemoveOperation& operation, Applied& applied);
   Result<> RemoveRow(int64_t row, std::string_view parent, std::string_view path);
-  Result<> LogChange(std::string_view path, ChangeKind kind);
+  Result<> LogChange(std::string_view path, Change::Kind kind);
 
   Connection& connection_;
   uint64_t session_;
@@ -82,4 +78,4 @@ class TreeWriter {
 Result<std::vector<SessionRow>> ReadSessions(Connection& connection);
 Result<> InsertSession(Connection& connection, const SessionRow& session);
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -1,6 +1,3 @@
-#include "parkeeper/coordination/path.h"
-#include "parkeeper/coordination_sqlite/watches_internal.h"
-
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -10,7 +7,10 @@
 #include <cerrno>
 #include <cstring>
 
-namespace pk::coordination {
+#include "parkeeper/coordination/path.h"
+#include "parkeeper/coordination_sqlite/watches_internal.h"
+
+namespace pk::coordination::sqlite {
 namespace {
 
 constexpr char kDataVersion[] = "PRAGMA data_version";
@@ -83,10 +83,10 @@ bool WatchRegistry::empty() const {
 void WatchRegistry::Ring(const Change& change) {
   std::lock_guard guard(mutex_);
   RingIn(Of(WatchScope::kNode), change.path);
-  if (change.kind != ChangeKind::kSet && change.path != "/") {
+  if (change.kind != Change::Kind::kSet && change.path != "/") {
     RingIn(Of(WatchScope::kChildren), std::string(Parent(change.path)));
   }
-  if (change.kind == ChangeKind::kRemoved) RingIn(Of(WatchScope::kChildren), change.path);
+  if (change.kind == Change::Kind::kRemoved) RingIn(Of(WatchScope::kChildren), change.path);
   if (Of(WatchScope::kSubtree).empty()) return;
   std::string path = change.path;
   while (path != "/") {
@@ -197,4 +197,4 @@ Result<> WatchHub::Look() {
   return {};
 }
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -22,7 +22,7 @@
 #include "parkeeper/coordination_sqlite/folder_internal.h"
 #include "parkeeper/coordination_sqlite/tree_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 // One watch, shared by its owner and the registry.
 struct WatchState {
@@ -86,4 +86,4 @@ class WatchHub {
   std::jthread thread_;
 };
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

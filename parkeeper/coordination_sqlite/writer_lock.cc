@@ -2,7 +2,7 @@
 
 #include "parkeeper/coordination_sqlite/writer_lock_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 namespace {
 
 constexpr int64_t kTurnstile = 0;
@@ -110,4 +110,4 @@ void WriterLock::WaitForFile() {
   }
 }
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -22,7 +22,7 @@
 #include "parkeeper/base/clock.h"
 #include "parkeeper/coordination_sqlite/file_lock_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 class WriterLock {
  public:
@@ -68,4 +68,4 @@ class WriterLockGuard {
   WriterLock& lock_;
 };
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

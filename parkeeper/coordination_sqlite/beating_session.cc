@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "parkeeper/coordination_sqlite/session_internal.h"
+#include "parkeeper/coordination_sqlite/beating_session_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 namespace {
 
 constexpr Duration kShortestInterval = std::chrono::milliseconds(10);
@@ -12,10 +12,10 @@ constexpr Duration kLongestInterval = std::chrono::milliseconds(500);
 
 }  // namespace
 
-LocalSession::LocalSession(Liveness& liveness, const SessionRow& row, SteadyTime beaten)
+BeatingSession::BeatingSession(Liveness& liveness, const SessionRow& row, SteadyTime beaten)
     : liveness_(liveness), row_(row), beaten_(beaten) {}
 
-SessionState LocalSession::state() const {
+SessionState BeatingSession::state() const {
   SessionState state;
   {
     std::lock_guard guard(mutex_);
@@ -25,8 +25,8 @@ SessionState LocalSession::state() const {
   return state;
 }
 
-SessionState LocalSession::WaitForChange(SessionState known, SteadyTime deadline,
-                                         std::stop_token stop) {
+SessionState BeatingSession::WaitForChange(SessionState known, SteadyTime deadline,
+                                           std::stop_token stop) {
   std::unique_lock guard(mutex_);
   changed_.wait_until(guard, stop, deadline, [&] { return LookLocked() != known; });
   const SessionState state = LookLocked();
@@ -35,13 +35,13 @@ SessionState LocalSession::WaitForChange(SessionState known, SteadyTime deadline
   return state;
 }
 
-Result<> LocalSession::CheckAlive() const {
+Result<> BeatingSession::CheckAlive() const {
   PK_CHECK(state() != SessionState::kLost,
            Unavailable(fmt::format("session {} is lost: open the coordinator again", row_.id)));
   return {};
 }
 
-void LocalSession::Beat() {
+void BeatingSession::Beat() {
   std::lock_guard guard(mutex_);
   if (LookLocked() == SessionState::kLost) return;
   const SteadyTime now = SystemClock().Now();
@@ -53,7 +53,7 @@ void LocalSession::Beat() {
   }
 }
 
-void LocalSession::SetConnected(bool connected) {
+void BeatingSession::SetConnected(bool connected) {
   std::lock_guard guard(mutex_);
   const SessionState state = connected ? SessionState::kConnected : SessionState::kSuspended;
   if (LookLocked() == SessionState::kLost || state_ == state) return;
@@ -61,7 +61,7 @@ void LocalSession::SetConnected(bool connected) {
   changed_.notify_all();
 }
 
-void LocalSession::Lose() const {
+void BeatingSession::Lose() const {
   {
     std::lock_guard guard(mutex_);
     LoseLocked();
@@ -70,20 +70,20 @@ void LocalSession::Lose() const {
   lost_.request_stop();
 }
 
-Duration LocalSession::interval() const {
+Duration BeatingSession::interval() const {
   return std::clamp<Duration>(row_.timeout / 6, kShortestInterval, kLongestInterval);
 }
 
-SessionState LocalSession::LookLocked() const {
+SessionState BeatingSession::LookLocked() const {
   if (SystemClock().Now() - beaten_ > row_.timeout * 2 / 3) LoseLocked();
   return state_;
 }
 
-void LocalSession::LoseLocked() const {
+void BeatingSession::LoseLocked() const {
   if (state_ == SessionState::kLost) return;
   state_ = SessionState::kLost;
   liveness_.Release(row_.slot);
   changed_.notify_all();
 }
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite

@@ -9,17 +9,17 @@
 #include "parkeeper/coordination/coordinator.h"
 #include "parkeeper/coordination_sqlite/liveness_internal.h"
 
-namespace pk::coordination {
+namespace pk::coordination::sqlite {
 
 // Lost when two thirds of the timeout have passed since the last heartbeat, whoever notices first:
 // every look at the state looks at the clock, so that a process that was stopped learns it before
 // its background thread has run. Whoever sees it Lost may be sure that it beats no more.
 //
 // Thread-safe.
-class LocalSession final : public Session {
+class BeatingSession final : public Session {
  public:
   // `slot` is claimed in `liveness`, which lives longer.
-  LocalSession(Liveness& liveness, const SessionRow& row, SteadyTime beaten);
+  BeatingSession(Liveness& liveness, const SessionRow& row, SteadyTime beaten);
 
   uint64_t id() const override { return row_.id; }
   SessionState state() const override;
@@ -52,4 +52,4 @@ class LocalSession final : public Session {
   mutable std::stop_source lost_;
 };
 
-}  // namespace pk::coordination
+}  // namespace pk::coordination::sqlite
