@@ -17,7 +17,8 @@ namespace {
 using sqlite::FileWithLocks;
 using sqlite::FolderFiles;
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 using pk::testing::IsError;
 using pk::testing::IsErrorWith;
 using pk::testing::IsOk;
