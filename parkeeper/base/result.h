@@ -130,13 +130,17 @@ class [[nodiscard]] Result {
 
 // The value of `expr`, a Result; returns its error from the enclosing function when it holds one.
 // An expression, so that calls nest: `return Parse(PK_TRY(storage.Read(path)));`
-#define PK_TRY(...)                            \
-  __extension__({                              \
-    auto&& pk_try_result = (__VA_ARGS__);      \
-    if (!pk_try_result.ok()) [[unlikely]]      \
-      return std::move(pk_try_result).error(); \
-    std::move(pk_try_result).value();          \
+#define PK_TRY(...) PK_TRY_AS(PK_TRY_NAME(__COUNTER__), __VA_ARGS__)
+// Each use has a variable of its own, so that nested ones do not shadow each other.
+#define PK_TRY_AS(name, ...)          \
+  __extension__({                     \
+    auto&& name = (__VA_ARGS__);      \
+    if (!name.ok()) [[unlikely]]      \
+      return std::move(name).error(); \
+    std::move(name).value();          \
   })
+#define PK_TRY_NAME(counter) PK_TRY_NAME_OF(counter)
+#define PK_TRY_NAME_OF(counter) pk_try_##counter
 
 // Returns the given Error from the enclosing function unless `condition` holds.
 #define PK_CHECK(condition, error) \
