@@ -18,12 +18,14 @@ namespace pk::manifest {
 struct ManifestListOptions {
   int32_t format_version = 2;
   int64_t snapshot_id = 0;
-  std::optional<int64_t> parent_snapshot_id;
+  std::optional<int64_t> parent_snapshot_id = std::nullopt;
   int64_t sequence_number = 0;
   Codec codec = Codec::kDeflate;
 };
 
-// The file's bytes. Manifests of this very snapshot carry their final sequence numbers already.
+// The file's bytes. A sequence number of -1 in a manifest of this very snapshot (as ManifestWriter
+// leaves it) becomes the snapshot's. kInvalidArgument names the manifest: -1 in one of another
+// snapshot, v2 without counts, v1 with deletes. kUnsupported: a format version other than 1 and 2.
 Result<std::string> WriteManifestList(const ManifestListOptions& options,
                                       const std::vector<iceberg::ManifestFile>& manifests);
 

@@ -69,7 +69,7 @@ struct EntryColumns {
 };
 
 struct ReadOptions {
-  std::vector<int32_t> metrics_of;  // field ids
+  std::vector<int32_t> metrics_of = {};  // field ids
   bool split_offsets = false;
 };
 
