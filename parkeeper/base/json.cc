@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
+#include <boost/json/basic_parser_impl.hpp>
+#include <charconv>
 #include <limits>
 
 namespace pk::json {
@@ -72,19 +74,70 @@ void Print(const bj::value& value, std::string& out, size_t indent) {
   }
 }
 
+// Collects the values that Boost's parser finds, as its own does, but reads doubles exactly: this
+// version of Boost is off by a unit in the last place for many of them.
+class ExactHandler {
+ public:
+  static constexpr size_t max_object_size = bj::object::max_size();
+  static constexpr size_t max_array_size = bj::array::max_size();
+  static constexpr size_t max_key_size = bj::string::max_size();
+  static constexpr size_t max_string_size = bj::string::max_size();
+
+  explicit ExactHandler(bj::storage_ptr storage) { values_.reset(std::move(storage)); }
+  bj::value Release() { return values_.release(); }
+
+  bool on_document_begin(bj::error_code&) { return true; }
+  bool on_document_end(bj::error_code&) { return true; }
+  bool on_object_begin(bj::error_code&) { return true; }
+  bool on_object_end(size_t members, bj::error_code&) { return values_.push_object(members), true; }
+  bool on_array_begin(bj::error_code&) { return true; }
+  bool on_array_end(size_t items, bj::error_code&) { return values_.push_array(items), true; }
+  bool on_key_part(bj::string_view text, size_t, bj::error_code&) { return Part(text); }
+  bool on_key(bj::string_view text, size_t, bj::error_code&) {
+    return values_.push_key(text), true;
+  }
+  bool on_string_part(bj::string_view text, size_t, bj::error_code&) { return Part(text); }
+  bool on_string(bj::string_view text, size_t, bj::error_code&) {
+    return values_.push_string(text), true;
+  }
+  bool on_number_part(bj::string_view, bj::error_code&) { return true; }
+  bool on_int64(int64_t number, bj::string_view, bj::error_code&) {
+    return values_.push_int64(number), true;
+  }
+  bool on_uint64(uint64_t number, bj::string_view, bj::error_code&) {
+    return values_.push_uint64(number), true;
+  }
+  // The whole document is one buffer, so `text` is the whole number.
+  bool on_double(double number, bj::string_view text, bj::error_code&) {
+    double exact = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), exact);
+    return values_.push_double(read.ec == std::errc() ? exact : number), true;
+  }
+  bool on_bool(bool flag, bj::error_code&) { return values_.push_bool(flag), true; }
+  bool on_null(bj::error_code&) { return values_.push_null(), true; }
+  bool on_comment_part(bj::string_view, bj::error_code&) { return true; }
+  bool on_comment(bj::string_view, bj::error_code&) { return true; }
+
+ private:
+  bool Part(bj::string_view text) { return values_.push_chars(text), true; }
+
+  bj::value_stack values_;
+};
+
 }  // namespace
 
 Result<bj::value> Parse(std::string_view text) {
   bj::parse_options options;
   options.max_depth = 100;
-  bj::stream_parser parser({}, options);
+  // All values of a document lie in one arena, which goes with the last of them.
+  bj::basic_parser<ExactHandler> parser(
+      options, bj::make_shared_resource<bj::monotonic_resource>(text.size() + 1));
   bj::error_code failure;
-  const size_t read = parser.write_some(text.data(), text.size(), failure);
+  const size_t read = parser.write_some(false, text.data(), text.size(), failure);
   if (!failure && read < text.size()) failure = bj::error::extra_data;
-  if (!failure) parser.finish(failure);
   if (failure)
     return Corrupt(fmt::format("not valid JSON at byte {}: {}", read, failure.message()));
-  return parser.release();
+  return parser.handler().Release();
 }
 
 Result<std::string> String(const bj::object& object, std::string_view key) {

@@ -15,8 +15,8 @@ namespace pk::iceberg {
 
 struct MappedField {
   std::vector<std::string> names;
-  std::optional<int32_t> field_id;
-  std::vector<MappedField> fields;
+  std::optional<int32_t> field_id = std::nullopt;
+  std::vector<MappedField> fields = {};
   bool operator==(const MappedField&) const = default;
 };
 struct NameMapping {

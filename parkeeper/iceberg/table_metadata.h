@@ -20,7 +20,7 @@ namespace pk::iceberg {
 
 struct TableMetadata {
   int32_t format_version = 2;
-  std::string table_uuid;
+  std::string table_uuid;  // empty only in old v1 metadata
   std::string location;
   int64_t last_sequence_number = 0;
   int64_t last_updated_ms = 0;
@@ -38,11 +38,11 @@ struct TableMetadata {
   std::map<std::string, SnapshotRef> refs;  // "main" is the current snapshot
   std::vector<SnapshotLogEntry> snapshot_log;
   std::vector<MetadataLogEntry> metadata_log;
-  std::vector<std::string> statistics;            // JSON texts, carried
-  std::vector<std::string> partition_statistics;  // JSON texts, carried
+  std::vector<StatisticsFile> statistics;
+  std::vector<StatisticsFile> partition_statistics;
   UnknownMembers unknown;
 
-  // Null when there is none.
+  // Null when there is none. Linear, from the newest on.
   const Schema* FindSchema(int32_t id) const;
   const PartitionSpec* FindSpec(int32_t id) const;
   const SortOrder* FindSortOrder(int32_t id) const;
@@ -58,10 +58,14 @@ struct TableMetadata {
   std::string Property(std::string_view name, std::string_view fallback) const;
 };
 
-// Reads v1 and v2 (v3: kUnsupported). Broken invariants (a current schema that is not there, ids
-// used twice, a snapshot's parent is allowed to be missing) give kCorrupt naming the field.
+// Reads v1 and v2; a later version is kUnsupported. Broken invariants (a current schema that is not
+// there, ids used twice, a ref to no snapshot; only a snapshot's parent may be missing) give
+// kCorrupt naming the field. What old or careless writers leave out is made good: "main" from
+// current-snapshot-id, v1's ids, last-column-id and last-partition-id at least the highest in use,
+// no slash at the end of the location.
 Result<TableMetadata> ParseTableMetadata(std::string_view json);
-// As v2 (what was read as v1 and not upgraded stays v1). Compact, one line.
+// As v2 (what was read as v1 and not upgraded stays v1). Compact, one line. A table without a
+// snapshot gets current-snapshot-id -1, which every reader takes.
 std::string ToJson(const TableMetadata& metadata);
 
 Result<Schema> ParseSchema(std::string_view json);
@@ -75,15 +79,25 @@ struct NewTable {
   SortOrder sort_order;  // likewise
   std::string location;
   std::string table_uuid;
+  // "format-version" (1 or 2) chooses the version and is not kept, nor are the other names that the
+  // reference implementation reserves.
   std::map<std::string, std::string> properties;
   int64_t now_ms = 0;
 };
-// Metadata of a table without snapshots; kInvalidArgument for an invalid schema, spec or order.
+// Metadata of a table without snapshots: schema 0, spec 0 with field ids from 1000 on, sort order 1
+// (0 when unsorted). kInvalidArgument for an invalid schema, spec, order or property; kUnsupported
+// for a later format version.
 Result<TableMetadata> MakeTableMetadata(NewTable table);
 
-// The snapshot that was current on `main` at that time (snapshot log); kNotFound names the oldest
-// one known.
+// The snapshot that was current on `main` at that time (snapshot log; spec, "Point in Time Reads");
+// kNotFound names the oldest time known, or the snapshot when it has expired.
 Result<std::shared_ptr<const Snapshot>> SnapshotAsOf(const TableMetadata& metadata,
                                                      int64_t timestamp_ms);
+
+// Appends the file that held the metadata before this one, and the last-updated-ms it said, to the
+// metadata log, and cuts the log to the newest `write.metadata.previous-versions-max` (100 when it
+// is not set or no number, at least 1). For whoever writes the next metadata file.
+void AppendMetadataLog(TableMetadata& metadata, std::string previous_location,
+                       int64_t previous_updated_ms);
 
 }  // namespace pk::iceberg
