@@ -17,7 +17,7 @@
 namespace pk::iceberg {
 
 enum class Operator {
-  kIsNull,
+  kIsNull,  // the first four take no literal
   kNotNull,
   kIsNan,
   kNotNan,
@@ -83,8 +83,12 @@ struct Predicate {
 };
 using Expression = Tree<Predicate>;
 
-// Three-valued logic of SQL: a comparison with null is unknown, and a row passes only when the
-// whole is true.
+// Three-valued logic of SQL: any predicate on null but kIsNull and kNotNull is unknown (kIsNan and
+// kNotNan, too), and a row passes only when the whole is true. So `a != 1` and `not (a = 1)` both
+// drop nulls.
+//
+// Floats compare as IEEE 754 says and Arrow computes: NaN passes != and not in, and nothing else
+// (`not (x < 5)` passes NaN and is bound as `x >= 5 or x is nan`); -0 equals 0.
 struct BoundPredicate {
   Operator op = Operator::kIsNull;
   int32_t field_id = 0;
@@ -96,17 +100,21 @@ using BoundExpression = Tree<BoundPredicate>;
 
 // SQL-like text: `a >= 5 and (b = 'x' or c is not null) and d in (1, 2) and name like 'ab%' and
 // ts >= timestamp '2024-01-01 00:00:00' and l_shipdate between date '1994-01-01' and '1994-12-31'
-// and not flag`. Columns may be quoted "with.odd name". LIKE takes a prefix pattern only.
-// kInvalidArgument gives the position.
+// and not flag and x is not nan and hash = x'00ff' and 5 < e`. Columns may be quoted "with.odd
+// name"; keywords are in any case. LIKE takes a prefix pattern only, with \ before a % or _ meant
+// as such. Nesting is limited to 200. kInvalidArgument gives the position, counted from 1.
 Result<Expression> ParseExpression(std::string_view text);
+// ParseExpression reads it back.
 std::string ToString(const Expression& expression);
-// With column names from the schema.
+// With column names from the schema; "field 1000" for an id that is not in it.
 std::string ToString(const BoundExpression& expression, const Schema& schema);
 
 // Resolves columns, reads literals as the columns' types, removes Not by negating, folds what is
-// decided (a required column is never null; `int_column < 3e9` is true where not null; `x in ()` is
-// false). kInvalidArgument names an unknown column (and near ones), a repeated one, or a literal
-// that is none of its type.
+// decided (a required column within required structs is never null; `int_column < 3e9` is true
+// where not null; `x in ()` is false). A number is compared exactly: `int_column < 1.5` becomes
+// `<= 1`, `price = 1.005` with two decimals is false; only for float and double does the nearest
+// number stand for it. kInvalidArgument names an unknown column (and near ones), a repeated one, or
+// a literal that is none of its type.
 Result<BoundExpression> Bind(const Expression& expression, const Schema& schema,
                              bool case_sensitive = true);
 
