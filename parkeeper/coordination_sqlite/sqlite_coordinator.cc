@@ -113,7 +113,7 @@ Result<> SqliteCoordinator::Start() {
                                files_.database)));
   writer_ = PK_TRY(Connection::Open(files_.database, !had_bell, options_.lock_timeout));
   PK_TRY(PrepareLayout(*writer_, had_bell));
-  PK_TRY(SyncFolder(files_.folder));
+  if (!had_bell) PK_TRY(SyncFolder(files_.folder));
   bell_.emplace(PK_TRY(Bell::Open(files_.bell)));
   const SteadyTime now = SystemClock().Now();
   const SessionRow row = PK_TRY(InsertOwnSession());
@@ -197,10 +197,13 @@ Result<CommitOutcome> SqliteCoordinator::Commit(const Transaction& transaction) 
   PK_TRY(AcquireWriter(SystemClock().Now() + options_.lock_timeout));
   const WriterLockGuard guard(writer_lock_);
   Result<CommitOutcome> outcome = CommitLocked(transaction);
-  if (outcome.ok()) {
-    session_->SetConnected(true);
-    if (std::holds_alternative<Applied>(*outcome)) AfterCommit();
+  if (!outcome.ok()) {
+    // Whatever state the failure left it in, closing it ends its transaction.
+    writer_.reset();
+    return outcome;
   }
+  session_->SetConnected(true);
+  if (std::holds_alternative<Applied>(*outcome)) AfterCommit();
   return outcome;
 }
 
@@ -347,7 +350,9 @@ Result<std::vector<SessionRow>> SqliteCoordinator::Sessions() {
 
 // Ends the sessions of the dead. For a suspended session also the proof that writing works again.
 Result<> SqliteCoordinator::Reap() {
-  PK_TRY(AcquireWriter(SystemClock().Now() + session_->interval()));
+  // Shortly, for the heartbeat's sake; that the lock is wanted by many does not suspend.
+  PK_CHECK(writer_lock_.Acquire(SystemClock().Now() + session_->interval()),
+           Unavailable("the write lock is not free"));
   const WriterLockGuard guard(writer_lock_);
   Connection& writer = *PK_TRY(Writer());
   SqlTransaction step = PK_TRY(SqlTransaction::Begin(writer, SqlTransaction::Kind::kWrite));

@@ -147,6 +147,8 @@ Result<> WatchHub::StartThread() {
     bell_watch_ = inotify_add_watch(inotify_, files_.bell.c_str(), IN_MODIFY);
     // A process that ends, however it ends, closes its files.
     inotify_add_watch(inotify_, files_.sessions.c_str(), IN_CLOSE_WRITE);
+    // Whoever died a moment ago was not heard.
+    on_death_();
   }
   thread_ = std::jthread([this](std::stop_token stop) { Run(std::move(stop)); });
   return {};

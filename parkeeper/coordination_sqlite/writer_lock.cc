@@ -53,14 +53,18 @@ void WriterLock::Release() {
 // With held_ set by this thread, so that only one is in here.
 bool WriterLock::AcquireFile(std::unique_lock<std::mutex>& guard, SteadyTime deadline) {
   if (wait_ == Wait::kNone) {
-    if (file_.TryLock(kTurnstile)) {
-      const bool obtained = file_.TryLock(kWriter);
-      file_.Unlock(kTurnstile);
-      if (obtained) return true;
-    }
-    if (!StartWaiting()) return false;
+    const bool next = file_.TryLock(kTurnstile);
+    const bool obtained = next && file_.TryLock(kWriter);
+    // The place as the next one is kept for the waiting thread: the file is the same.
+    if (!obtained && StartWaiting()) return AwaitFile(guard, deadline);
+    if (next) file_.Unlock(kTurnstile);
+    return obtained;
   }
-  wait_ = wait_ == Wait::kObtained ? Wait::kObtained : Wait::kWaiting;
+  return AwaitFile(guard, deadline);
+}
+
+bool WriterLock::AwaitFile(std::unique_lock<std::mutex>& guard, SteadyTime deadline) {
+  wait_ = Wait::kWaiting;
   wait_changed_.wait_until(guard, deadline, [&] { return wait_ == Wait::kObtained; });
   if (wait_ == Wait::kObtained) {
     wait_ = Wait::kNone;

@@ -41,6 +41,7 @@ class WriterLock {
   enum class Wait { kNone, kWaiting, kAbandoned, kObtained };
 
   bool AcquireFile(std::unique_lock<std::mutex>& guard, SteadyTime deadline);
+  bool AwaitFile(std::unique_lock<std::mutex>& guard, SteadyTime deadline);
   bool StartWaiting();
   void WaitForFile();
 
