@@ -1,26 +1,14 @@
 #include "parkeeper/coordination/memory.h"
 
-#include "tests/conformance/coordinator_contract.h"
+#include <gtest/gtest.h>
+
+#include "tests/support/matchers.h"
 
 namespace pk::coordination {
 namespace {
 
-class MemoryFixture final : public CoordinatorFixture {
- public:
-  std::unique_ptr<Coordinator> Connect() override { return OpenMemory(tree_); }
-  void ExpireSession(Coordinator& coordinator) override {
-    coordination::ExpireSession(*tree_, coordinator.session().id());
-  }
-
- private:
-  std::shared_ptr<MemoryTree> tree_ = MakeMemoryTree();
-};
-
-INSTANTIATE_TEST_SUITE_P(Memory, CoordinatorContract,
-                         ::testing::Values(CoordinatorFactory{
-                             .name = "memory",
-                             .make = [] { return std::make_unique<MemoryFixture>(); }}),
-                         FactoryName);
+using ::pk::testing::IsOk;
+using ::pk::testing::IsOkAnd;
 
 TEST(Memory, StampsNodesWithItsOwnClock) {
   ManualClock clock(1'000);

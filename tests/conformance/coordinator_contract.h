@@ -1,7 +1,8 @@
 #pragma once
 
 // The contract of Coordinator as tests: every sentence of parkeeper/coordination/coordinator.h that
-// can be tested is. A back end is done when it passes. To run it over one, in a *_test.cc:
+// can be tested is. A back end is done when it passes. To run it over one, in one *_test.cc of a
+// test program:
 //
 //   #include "tests/conformance/coordinator_contract.h"
 //   class MyFixture : public CoordinatorFixture { ... };
