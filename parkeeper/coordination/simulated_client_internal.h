@@ -52,6 +52,7 @@ class SimulatedClient : public std::enable_shared_from_this<SimulatedClient> {
   Scheduler& scheduler() { return scheduler_; }
   LocalSession& session() { return session_; }
   const Faults& faults() const { return faults_; }
+  void set_faults(const Faults& faults) { faults_ = faults; }
   bool crashed() const { return crashed_; }
   bool lost() const { return session_.state() == SessionState::kLost; }
   // Its server gets all that the coordinator has done until now.
@@ -90,7 +91,7 @@ class SimulatedClient : public std::enable_shared_from_this<SimulatedClient> {
 
   Scheduler& scheduler_;
   SimulatedServers& servers_;
-  const Faults faults_;
+  Faults faults_;
   LocalSession session_;
   int server_ = 0;
   size_t seen_ = 0;          // of the log, when the connection broke

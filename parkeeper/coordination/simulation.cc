@@ -134,6 +134,12 @@ class Simulation::World {
     return client;
   }
 
+  // Null when there is no such client any more.
+  std::shared_ptr<SimulatedClient> Find(uint64_t session) const {
+    const auto found = clients.find(session);
+    return found == clients.end() ? nullptr : found->second.lock();
+  }
+
   void KillAll() {
     for (auto& [id, held] : clients) {
       if (const auto client = held.lock()) client->Die();
@@ -161,11 +167,13 @@ std::unique_ptr<Coordinator> Simulation::MakeClient(Faults faults) {
   return std::make_unique<SimulatedCoordinator>(world_->Connect(faults));
 }
 
+void Simulation::SetFaults(Coordinator& client, Faults faults) {
+  if (const auto held = world_->Find(client.session().id())) held->set_faults(faults);
+}
+
 void Simulation::ExpireSession(uint64_t session_id) {
   world_->servers.End(session_id);
-  const auto found = world_->clients.find(session_id);
-  if (found == world_->clients.end()) return;
-  if (const auto client = found->second.lock()) client->LearnLossLater();
+  if (const auto client = world_->Find(session_id)) client->LearnLossLater();
 }
 
 bool Simulation::crashed() const { return world_->scheduler.crashed(); }

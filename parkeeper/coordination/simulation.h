@@ -8,8 +8,7 @@
 // and the actor whose time comes first goes on: so the seed decides the interleaving, a wait of an
 // hour costs nothing, and the same seed gives the same history, byte for byte (see trace()).
 //
-//   for (uint64_t seed = 0; seed < 2'000; ++seed) {
-//     Simulation simulation(seed);
+//   ForEachSeed(2'000, [](Simulation& simulation) {  // tests/simulation/for_each_seed.h
 //     for (int i = 0; i < 8; ++i) {
 //       simulation.Spawn(fmt::format("writer-{}", i), [&] {
 //         auto client = simulation.MakeClient(Faults::All(0.02));
@@ -20,10 +19,9 @@
 //     }
 //     EXPECT_THAT(simulation.Run(), IsOk());
 //     CheckAll(*simulation.MakeClient(), acknowledged);  // without faults
-//     if (HasFailure()) FAIL() << "seed " << seed << "\n" << simulation.trace();
-//   }
+//   });
 //
-// (tests/simulation/for_each_seed.h does that loop, prints the failing seed and replays one.)
+// simulation_test.cc has it in full, with a protocol that is right and one that is not.
 //
 // Code under simulation takes time, randomness and ids from clock() and ids() only, and starts no
 // threads. It must hold no std::mutex that another actor wants across a call that gives way: the
@@ -71,6 +69,12 @@ class Simulation {
   // A new session on the simulated coordinator. Without faults it only gives way. Outside of actors
   // it may be used too: its calls then run the simulation for the virtual time that they take.
   std::unique_ptr<Coordinator> MakeClient(Faults faults = {});
+
+  // The faults of `client`, one of MakeClient(), from its next call on. With a probability of 1 a
+  // test places a fault exactly: SetFaults(*client, {.lost_reply = 1}), the call,
+  // SetFaults(*client,
+  // {}). The session timeout stays as it was.
+  void SetFaults(Coordinator& client, Faults faults);
 
   // Ends the session at the coordinator, as its expiry would; the client learns it later, at the
   // latest after its session timeout.
