@@ -2,6 +2,8 @@
 #include <parquet/schema.h>
 #include <parquet/types.h>
 
+#include <algorithm>
+
 #include "parkeeper/datafile/column_decoder_internal.h"
 
 namespace pk::datafile {
@@ -124,16 +126,14 @@ Conversion FindConversion(const parquet::ColumnDescriptor& column, const Primiti
 bool IsDictionaryEncoded(const parquet::RowGroupMetaData& group, int column) {
   auto chunk = group.ColumnChunk(column);
   if (!chunk->has_dictionary_page()) return false;
-  bool any = false;
-  for (const auto& pages : chunk->encoding_stats()) {
-    if (pages.page_type == parquet::PageType::DICTIONARY_PAGE || pages.count == 0) continue;
-    if (pages.encoding != parquet::Encoding::RLE_DICTIONARY &&
-        pages.encoding != parquet::Encoding::PLAIN_DICTIONARY) {
-      return false;
-    }
-    any = true;
-  }
-  return any;
+  // The statistics must tell of all pages, the dictionary first, or they prove nothing.
+  const auto& stats = chunk->encoding_stats();
+  if (stats.size() < 2 || stats[0].page_type != parquet::PageType::DICTIONARY_PAGE) return false;
+  return std::all_of(stats.begin() + 1, stats.end(), [](const parquet::PageEncodingStats& pages) {
+    return pages.page_type != parquet::PageType::DICTIONARY_PAGE &&
+           (pages.encoding == parquet::Encoding::RLE_DICTIONARY ||
+            pages.encoding == parquet::Encoding::PLAIN_DICTIONARY);
+  });
 }
 
 }  // namespace pk::datafile

@@ -229,7 +229,7 @@ int64_t MicrosFromInt96(const parquet::Int96& value) {
   constexpr int64_t kJulianEpoch = 2'440'588;
   constexpr int64_t kMicrosPerDay = 86'400'000'000;
   uint64_t nanos = 0;
-  std::memcpy(&nanos, value.value, sizeof(nanos));
+  std::memcpy(&nanos, value.value.data(), sizeof(nanos));
   const int64_t days = static_cast<int64_t>(value.value[2]) - kJulianEpoch;
   int64_t micros = 0;
   if (__builtin_mul_overflow(days, kMicrosPerDay, &micros) ||

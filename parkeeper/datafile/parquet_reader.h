@@ -15,6 +15,7 @@
 #include "parkeeper/iceberg/data_file.h"
 #include "parkeeper/iceberg/expression.h"
 #include "parkeeper/iceberg/name_mapping.h"
+#include "parkeeper/iceberg/partition_spec.h"
 #include "parkeeper/iceberg/schema.h"
 #include "parkeeper/storage/storage.h"
 
@@ -36,6 +37,9 @@ struct ReaderOptions {
   // Of the table; columns that `filter` names are found here.
   std::shared_ptr<const iceberg::Schema> table_schema;
   std::optional<iceberg::NameMapping> name_mapping;  // for files without field ids
+  // The spec of the file's partition, for columns that only the partition tells; only looked at
+  // during OpenParquet. May be null.
+  const iceberg::PartitionSpec* spec = nullptr;
   int64_t batch_rows = 65'536;
   bool dictionaries =
       true;  // hand over string columns as Arrow dictionaries where the file holds them so
