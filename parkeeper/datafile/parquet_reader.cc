@@ -187,7 +187,7 @@ Result<> ParquetSource::Open(const iceberg::DataFile& file) {
       options_.name_mapping ? *options_.name_mapping : iceberg::MappingOf(*naming);
   auto* bytes_read = options_.counters != nullptr ? &options_.counters->bytes_read : nullptr;
   file_ = PK_TRY(OpenParquetFile(AsArrowFile(*bytes_, bytes_read), mapping));
-  constants_ = PartitionConstants(file, options_.spec);
+  constants_ = PartitionConstants(file, std::exchange(options_.spec, nullptr));
   PK_TRY(PlanColumns(constants_));
   PK_TRY(SelectRowGroups());
   if (options_.counters != nullptr) ++options_.counters->files;

@@ -130,7 +130,7 @@ Result<ColumnPlan> PlanColumn(const ParquetFile& file, const iceberg::Field& fie
   ColumnPlan plan{.field = field, .constant = constant, .decoder = {}, .leaves = {}};
   plan.file_field = FindField(file.fields, field.id);
   if (plan.file_field == nullptr) {
-    PK_CHECK(!field.required || !IsNull(constant),
+    PK_CHECK(!field.required || !iceberg::IsNull(constant),
              Corrupt(fmt::format("column '{}' is required and the file lacks it", field.name)));
     return plan;
   }
@@ -153,7 +153,7 @@ Result<ColumnPlan> PlanColumn(const ParquetFile& file, const iceberg::Field& fie
 Result<std::shared_ptr<arrow::Array>> RepeatValue(const Value& value, const iceberg::Type& type,
                                                   int64_t rows) {
   auto arrow_type = ToArrowType(type);
-  if (IsNull(value)) return FromArrow(arrow::MakeArrayOfNull(arrow_type, rows));
+  if (iceberg::IsNull(value)) return FromArrow(arrow::MakeArrayOfNull(arrow_type, rows));
   const auto scalar = PK_TRY(FromArrow(ToScalar(value, arrow_type)));
   return FromArrow(arrow::MakeArrayFromScalar(*scalar, rows));
 }

@@ -62,7 +62,8 @@ class GroupJudge {
     const auto column = Find(field_id);
     if (!column) return {};
     if (column->leaf < 0) return OfConstant(field_id, rows());
-    ColumnStatistics out{.value_count = rows()};
+    ColumnStatistics out;
+    out.value_count = rows();
     const auto chunk = metadata_->ColumnChunk(column->leaf);
     const auto stored = chunk->is_stats_set() ? chunk->statistics() : nullptr;
     if (stored == nullptr) return out;
@@ -126,9 +127,12 @@ class GroupJudge {
   }
 
   ColumnStatistics OfConstant(int32_t field_id, int64_t count) const {
-    ColumnStatistics out{.value_count = count, .null_count = count, .nan_count = 0};
+    ColumnStatistics out;
+    out.value_count = count;
+    out.null_count = count;
+    out.nan_count = 0;
     const Value value = options_.constant ? options_.constant(field_id) : Value();
-    if (IsNull(value)) return out;
+    if (iceberg::IsNull(value)) return out;
     out.null_count = 0;
     if (iceberg::IsNan(value)) {
       out.nan_count = count;
@@ -195,7 +199,8 @@ class GroupJudge {
       const RowRange page{pages[i].first_row_index,
                           i + 1 < count ? pages[i + 1].first_row_index : rows()};
       if (page.begin >= page.end || page.end > rows()) return All();
-      ColumnStatistics statistics{.value_count = page.end - page.begin};
+      ColumnStatistics statistics;
+      statistics.value_count = page.end - page.begin;
       if (index.null_pages()[i]) {
         statistics.null_count = statistics.value_count;
       } else {

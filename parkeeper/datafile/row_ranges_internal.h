@@ -33,7 +33,7 @@ int64_t CountRows(const RowRanges& ranges);
 struct GroupVerdict {
   enum class Reason { kRead, kStatistics, kBloomFilter, kPages };
   Reason reason = Reason::kRead;  // kRead, or why no row of it is needed
-  RowRanges ranges;               // of the rows that may pass
+  RowRanges ranges{};             // of the rows that may pass
   bool all_pass = false;          // each of them passes, so none needs to be tested
 };
 
