@@ -8,7 +8,7 @@
 #include <arrow/record_batch.h>
 #include <arrow/scalar.h>
 #include <arrow/type.h>
-#include <arrow/util/bit_util.h>
+#include <arrow/util/bitmap_ops.h>
 #include <fmt/format.h>
 
 #include <functional>
@@ -193,17 +193,6 @@ Result<> CheckNoNull(const arrow::Array& array, const arrow::Array* parent) {
 
 Result<ArrayPtr> Convert(const ArrayPtr& array, const iceberg::Type& from, const iceberg::Type& to);
 
-// The validity of `array` as a buffer that begins with its first row; null when all are valid.
-Result<std::shared_ptr<arrow::Buffer>> Validity(const arrow::Array& array) {
-  if (array.null_count() == 0) return std::shared_ptr<arrow::Buffer>();
-  const int64_t bytes = arrow::bit_util::BytesForBits(array.length());
-  std::shared_ptr<arrow::Buffer> bits = PK_TRY(FromArrow(arrow::AllocateBuffer(bytes)));
-  std::fill_n(bits->mutable_data(), bytes, uint8_t{0});
-  for (int64_t i = 0; i < array.length(); ++i)
-    if (array.IsValid(i)) arrow::bit_util::SetBit(bits->mutable_data(), i);
-  return bits;
-}
-
 Result<ArrayPtr> ConvertStruct(const ArrayPtr& array, const iceberg::StructType& from,
                                const iceberg::StructType& to) {
   PK_CHECK(array->type_id() == arrow::Type::STRUCT &&
@@ -228,7 +217,7 @@ Result<ArrayPtr> ConvertStruct(const ArrayPtr& array, const iceberg::StructType&
     fields.push_back(ToArrowField(field)->WithType(member->type()));
     members.push_back(std::move(member));
   }
-  auto validity = PK_TRY(Validity(*array));
+  auto validity = PK_TRY(ValidityOf(*array));
   return ArrayPtr(std::make_shared<arrow::StructArray>(arrow::struct_(std::move(fields)),
                                                        array->length(), std::move(members),
                                                        std::move(validity), array->null_count()));
@@ -268,7 +257,7 @@ Result<ArrayPtr> ConvertList(const ArrayPtr& given, const iceberg::ListType& fro
   auto type = arrow::list(ToArrowType(iceberg::Type(to))->field(0)->WithType(values->type()));
   return ArrayPtr(std::make_shared<arrow::ListArray>(
       std::move(type), array->length(), PK_TRY(PlainOffsets(lists)), values,
-      PK_TRY(Validity(*array)), array->null_count()));
+      PK_TRY(ValidityOf(*array)), array->null_count()));
 }
 
 Result<ArrayPtr> ConvertMap(const ArrayPtr& array, const iceberg::MapType& from,
@@ -285,9 +274,9 @@ Result<ArrayPtr> ConvertMap(const ArrayPtr& array, const iceberg::MapType& from,
   const auto& map = static_cast<const arrow::MapType&>(*plain);
   auto type = std::make_shared<arrow::MapType>(map.key_field()->WithType(keys->type()),
                                                map.item_field()->WithType(items->type()));
-  return ArrayPtr(std::make_shared<arrow::MapArray>(std::move(type), array->length(),
-                                                    PK_TRY(PlainOffsets(lists)), keys, items,
-                                                    PK_TRY(Validity(*array)), array->null_count()));
+  return ArrayPtr(std::make_shared<arrow::MapArray>(
+      std::move(type), array->length(), PK_TRY(PlainOffsets(lists)), keys, items,
+      PK_TRY(ValidityOf(*array)), array->null_count()));
 }
 
 Result<ArrayPtr> Convert(const ArrayPtr& given, const iceberg::Type& from,
@@ -312,6 +301,38 @@ Result<ArrayPtr> ConvertRows(const ArrayPtr& array, const iceberg::Field& from,
 bool IsAsWanted(const arrow::Array& array, const iceberg::Field& from, const iceberg::Field& to) {
   if (!from.type.is_primitive() && !(from.type == to.type)) return false;
   return IsHeldAs(*array.type(), to.type) && (!to.required || array.null_count() == 0);
+}
+
+Result<> CheckRequiredInside(const arrow::Array& array, const iceberg::Type& type);
+
+Result<> CheckRequiredIn(const arrow::Array& array, const iceberg::Field& field,
+                         const arrow::Array* parent) {
+  if (field.required) PK_TRY(CheckNoNull(array, parent));
+  return CheckRequiredInside(array, field.type);
+}
+
+Result<> CheckRequiredInside(const arrow::Array& array, const iceberg::Type& type) {
+  if (const auto* members = type.struct_type()) {
+    const auto& rows = static_cast<const arrow::StructArray&>(array);
+    for (size_t i = 0; i < members->fields.size(); ++i) {
+      const iceberg::Field& member = members->fields[i];
+      // With the nulls of the struct, so that what is inside a null struct counts as null in it.
+      const ArrayPtr values = PK_TRY(FromArrow(rows.GetFlattenedField(static_cast<int>(i))));
+      PK_TRY(
+          CheckRequiredIn(*values, member, &array).With(fmt::format("member '{}'", member.name)));
+    }
+  } else if (const auto* list = type.list()) {
+    const auto values = PK_TRY(PlainValues(static_cast<const arrow::ListArray&>(array)));
+    if (list->element_required) PK_TRY(CheckNoNull(*values, nullptr).With("element"));
+    PK_TRY(CheckRequiredInside(*values, list->element).With("element"));
+  } else if (const auto* map = type.map()) {
+    const auto values = PK_TRY(PlainValues(static_cast<const arrow::MapArray&>(array)));
+    const auto& entries = static_cast<const arrow::StructArray&>(*values);
+    PK_TRY(CheckNoNull(*entries.field(0), nullptr).With("key"));
+    if (map->value_required) PK_TRY(CheckNoNull(*entries.field(1), nullptr).With("value"));
+    PK_TRY(CheckRequiredInside(*entries.field(1), map->value).With("value"));
+  }
+  return {};
 }
 
 }  // namespace
@@ -366,6 +387,31 @@ Result<std::shared_ptr<arrow::RecordBatch>> Normalise(
   }
   return arrow::RecordBatch::Make(arrow::schema(std::move(held)), batch->num_rows(),
                                   std::move(columns));
+}
+
+Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array) {
+  if (array.null_count() == 0 || array.null_bitmap_data() == nullptr)
+    return std::shared_ptr<arrow::Buffer>();
+  return FromArrow(arrow::internal::CopyBitmap(
+      arrow::default_memory_pool(), array.null_bitmap_data(), array.offset(), array.length()));
+}
+
+Result<ArrayPtr> InPlainForm(const ArrayPtr& array, const iceberg::Type& type) {
+  const auto plain = ToArrowType(type);
+  if (array->type()->Equals(*plain)) return array;
+  RegisterKernels();
+  return FromArrow(Cast(array, plain), kBadValue);
+}
+
+Result<> CheckRequired(const arrow::Array& array, const iceberg::Field& field) {
+  auto checked = CheckRequiredIn(array, field, nullptr);
+  if (checked.ok()) return checked;
+  const int64_t row = FirstFailure(array.length(), [&](int64_t begin, int64_t length) {
+    return !CheckRequiredIn(*array.Slice(begin, length), field, nullptr).ok();
+  });
+  return std::move(checked)
+      .With(fmt::format("column '{}'", field.name))
+      .With(fmt::format("row {}", row));
 }
 
 }  // namespace pk::datafile
