@@ -17,41 +17,41 @@
 
 namespace pk::manifest {
 
-// Strings of one column end to end. A missing one is empty and not `Has`.
+// Strings of one column end to end, at most 2 GiB in all (readers refuse larger manifests). A
+// missing one is empty and not `Has`.
 class StringColumn {
  public:
   void Append(std::string_view text) {
     bytes_.append(text);
-    ends_.push_back(bytes_.size());
-    present_.push_back(true);
+    ends_.push_back(uint32_t(bytes_.size()));
   }
-  void AppendMissing() {
-    ends_.push_back(bytes_.size());
-    present_.push_back(false);
-  }
+  void AppendMissing() { ends_.push_back(uint32_t(bytes_.size()) | kMissing); }
   size_t size() const { return ends_.size(); }
-  bool Has(size_t row) const { return present_[row]; }
+  bool Has(size_t row) const { return (ends_[row] & kMissing) == 0; }
   std::string_view operator[](size_t row) const {
-    const size_t begin = row == 0 ? 0 : ends_[row - 1];
-    return std::string_view(bytes_).substr(begin, ends_[row] - begin);
+    const size_t begin = row == 0 ? 0 : ends_[row - 1] & ~kMissing;
+    return std::string_view(bytes_).substr(begin, (ends_[row] & ~kMissing) - begin);
   }
 
  private:
+  static constexpr uint32_t kMissing = uint32_t(1) << 31;
+
   std::string bytes_;
-  std::vector<size_t> ends_;
-  std::vector<bool> present_;
+  std::vector<uint32_t> ends_;
 };
 
 // Metrics of one column over all entries; -1: not known.
 struct MetricColumns {
   int32_t field_id = 0;
-  iceberg::PrimitiveType type;  // in the schema that the reader was given: bounds are read as this
-  std::vector<int64_t> value_count, null_count, nan_count;
-  StringColumn lower, upper;  // single-value binary
+  // In the schema that the reader was given: bounds are read as this. A field that is not there, or
+  // not primitive, has no bounds.
+  iceberg::PrimitiveType type = {};
+  std::vector<int64_t> value_count = {}, null_count = {}, nan_count = {};
+  StringColumn lower = {}, upper = {};  // single-value binary
 };
 
 // Entries that live (status existing or added), by column. Sequence numbers and snapshot ids are
-// resolved.
+// resolved; a file sequence number is -1 where an early v2 writer left it out of an existing entry.
 struct EntryColumns {
   std::vector<iceberg::EntryStatus> status;
   std::vector<int64_t> snapshot_id, sequence_number, file_sequence_number;
@@ -74,9 +74,11 @@ struct ReadOptions {
 };
 
 // `file` is the manifest's line in the manifest list: sequence numbers and snapshot ids are
-// inherited from it. `schema` gives the types of metrics and partition sources (the table's current
-// schema). kCorrupt says what and at which byte; a count or length that the bytes cannot hold is
-// refused before memory is taken.
+// inherited from it (spec, "Sequence Number Inheritance"; a manifest without such columns, v1,
+// gives 0). A partition field whose source column is gone, or whose transform is unknown, reads as
+// null. `schema` gives the types of metrics and partition sources (the table's current schema).
+// kCorrupt says what and at which byte; a count or length that the bytes cannot hold is refused
+// before memory is taken.
 Result<EntryColumns> ReadColumns(std::string_view bytes, const iceberg::ManifestFile& file,
                                  const iceberg::PartitionSpec& spec, const iceberg::Schema& schema,
                                  const ReadOptions& options);

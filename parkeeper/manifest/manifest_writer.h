@@ -31,16 +31,19 @@ class ManifestWriter {
   ManifestWriter(ManifestWriter&&) noexcept;
   ManifestWriter& operator=(ManifestWriter&&) noexcept;
 
-  // An added entry leaves its sequence numbers out, to be inherited; existing and deleted ones must
-  // have them. kInvalidArgument: partition values that are not the spec's, wrong content.
+  // An added entry leaves its snapshot id and sequence numbers out, to be inherited; a data
+  // sequence number of its own it may have (compaction keeps the old one). Existing and deleted
+  // ones have their snapshot id and sequence numbers. kInvalidArgument names the file: partition
+  // values that are not the spec's, wrong content, numbers missing or set that must not be; nothing
+  // is written then. kUnsupported: a format version other than 1 and 2.
   Result<> Add(const iceberg::ManifestEntry& entry);
   // Encoded bytes so far, before compression.
   int64_t size() const;
 
   struct Written {
     std::string bytes;
-    // All but `location` and the sequence numbers; min_sequence_number is the least among existing
-    // and deleted entries, or -1 (to be replaced by the snapshot's own) when there are none.
+    // All but `location` and `sequence_number`, which is -1; `min_sequence_number` is the least
+    // that entries which live carry, or -1. WriteManifestList replaces -1 by the snapshot's own.
     iceberg::ManifestFile file;
   };
   Result<Written> Finish() &&;

@@ -16,14 +16,14 @@
 namespace pk::manifest {
 
 enum class Shape : uint8_t {
-  kNumber,   // int or long
-  kBytes,    // string or bytes
-  kBoolean,  //
-  kNumbers,  // array of kNumber
-  kRecords,  // array of records
-  kNumberById,
-  kBytesById,  // array of records of an int and a kNumber or kBytes: a map with int keys
-  kRecord      // in place
+  kNumber,  // int or long
+  kBytes,   // string or bytes
+  kBoolean,
+  kNumbers,     // array of numbers
+  kRecords,     // array of records
+  kNumberById,  // array of records of an int and a number: a map with int keys
+  kBytesById,   // the same with bytes
+  kRecord       // in place
 };
 
 // A type that may be wrapped in a union with null, in either order.
