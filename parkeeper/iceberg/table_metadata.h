@@ -59,7 +59,7 @@ struct TableMetadata {
 };
 
 // Reads v1 and v2; a later version is kUnsupported. Broken invariants (a current schema that is not
-// there, ids used twice, a ref to no snapshot; only a snapshot's parent may be missing) give
+// there, ids used twice, a ref to no snapshot; only parents and history may name what is gone) give
 // kCorrupt naming the field. What old or careless writers leave out is made good: "main" from
 // current-snapshot-id, v1's ids, last-column-id and last-partition-id at least the highest in use,
 // no slash at the end of the location.

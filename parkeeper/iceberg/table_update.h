@@ -19,7 +19,7 @@
 namespace pk::iceberg {
 
 // An id of -1 in SetCurrentSchema, SetDefaultSpec and SetDefaultSortOrder means the one that this
-// same commit added.
+// same commit added last, or would have added had it not been there already.
 struct AssignUuid {
   std::string uuid;
   bool operator==(const AssignUuid&) const = default;
@@ -36,6 +36,8 @@ struct SetCurrentSchema {
   int32_t schema_id = -1;
   bool operator==(const SetCurrentSchema&) const = default;
 };
+// A field id of 0 is left to the table: the id that a field of the same source and transform had
+// before, or the next one.
 struct AddPartitionSpec {
   PartitionSpec spec;
   bool operator==(const AddPartitionSpec&) const = default;
@@ -89,8 +91,8 @@ struct RemoveSchemas {
   std::vector<int32_t> schema_ids;
   bool operator==(const RemoveSchemas&) const = default;
 };
-// Set or remove (partition) statistics: `json` is the statistics file object, for removal
-// {"snapshot-id": n}.
+// `json` is the whole statistics file object, with this snapshot-id in it; it replaces what the
+// snapshot had.
 struct SetStatistics {
   int64_t snapshot_id = 0;
   std::string json;
@@ -155,21 +157,36 @@ using TableRequirement =
                  AssertCurrentSchemaId, AssertLastAssignedPartitionId, AssertDefaultSpecId,
                  AssertDefaultSortOrderId>;
 
+// The names of the REST specification: "add-snapshot", "assert-create".
+std::string_view ActionOf(const TableUpdate& update);
+std::string_view TypeOf(const TableRequirement& requirement);
+
 // kConflict names the requirement, what it expected and what it found. `metadata` null: the table
 // does not exist.
 Result<> Check(const TableRequirement& requirement, const TableMetadata* metadata);
 
-// `metadata` with all updates applied in order, or kInvalidArgument naming the first that does not
-// apply; the argument is not changed. `now_ms` is the time of the commit: last-updated-ms becomes
-// the later of it and the present value + 1, snapshots must have their own timestamps, never before
-// the last log entry. Additions follow the reference implementation: a schema, spec or order that
-// is there already is found again, not added; last ids are kept; adding a snapshot checks its
-// sequence number and raises last-sequence-number; setting "main" writes the snapshot log; removing
-// snapshots removes refs and log entries that name them.
+// `metadata` with all updates applied in order; the argument is not changed, and what is not
+// changed is shared with it. An empty TableMetadata{} is where the creation of a table begins.
+//
+// kInvalidArgument names the first update that does not apply, or what the result lacks; kConflict
+// says that a snapshot's sequence number is no longer above the table's (the caller writes its
+// manifest list again); kUnsupported a later format version.
+//
+// `now_ms` is the time of the commit: last-updated-ms becomes the latest of it, the present value
+// + 1, and the last time in the snapshot log. Setting "main" to another snapshot writes that log: a
+// snapshot added by this commit at its own timestamp, an older one at the commit's, neither before
+// the last entry, since clocks of writers differ.
+//
+// Otherwise as the reference implementation does: a schema, spec or order that is there already is
+// found again, not added; given ids of new ones are replaced by the next free ones; last ids are
+// kept; the default spec and order must fit the current schema; removing snapshots removes their
+// refs and statistics, and all history before them; what is removed need not exist, but the
+// current schema, the default spec and the table's uuid stay.
 Result<TableMetadata> Apply(const TableMetadata& metadata, const std::vector<TableUpdate>& updates,
                             int64_t now_ms);
 
-// JSON of the REST specification.
+// JSON of the REST specification. kInvalidArgument names the position and the field; kUnsupported
+// an action or type that this version does not know. What ToJson writes, Parse reads back.
 Result<std::vector<TableUpdate>> ParseTableUpdates(std::string_view json_array);
 Result<std::vector<TableRequirement>> ParseTableRequirements(std::string_view json_array);
 std::string ToJson(const std::vector<TableUpdate>& updates);
