@@ -130,8 +130,8 @@ class SchemaParser {
       if (given) space = *given;
       if (!space.empty()) name = fmt::format("{}.{}", space, name);
     }
-    PK_CHECK(names_.emplace(name, type).second,
-             Corrupt(fmt::format("the Avro schema defines '{}' twice", name)));
+    // PyIceberg defines a fixed each time that it uses it: the latest one counts.
+    names_.insert_or_assign(name, type);
     return {};
   }
 
