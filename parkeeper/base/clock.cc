@@ -1,5 +1,7 @@
 #include "parkeeper/base/clock.h"
 
+#include <algorithm>
+
 namespace pk {
 namespace {
 
@@ -13,6 +15,9 @@ class RealClock final : public Clock {
   }
   SteadyTime Now() const override { return std::chrono::steady_clock::now(); }
   bool Wait(Duration duration, std::stop_token stop) override {
+    // The end of a longer wait would not fit into a time point.
+    duration = std::min<Duration>(duration, std::chrono::hours(24 * 365));
+    duration = std::max(duration, Duration::zero());
     std::mutex mutex;
     std::condition_variable_any changed;
     std::unique_lock lock(mutex);
@@ -46,7 +51,7 @@ bool ManualClock::Wait(Duration duration, std::stop_token stop) {
 
 void ManualClock::Advance(Duration duration) {
   std::lock_guard lock(mutex_);
-  steady_ += duration;
+  steady_ += std::max(duration, Duration::zero());
 }
 
 void ManualClock::JumpWall(std::chrono::milliseconds by) {

@@ -25,7 +25,8 @@ class Clock {
   virtual int64_t WallMs() const = 0;
   virtual SteadyTime Now() const = 0;
 
-  // Returns after `duration`, or as soon as `stop` is requested; false in the latter case.
+  // Returns after `duration` (at once when it is negative; at most a year), or as soon as `stop` is
+  // requested; false in the latter case.
   virtual bool Wait(Duration duration, std::stop_token stop = {}) = 0;
 };
 
@@ -42,6 +43,7 @@ class ManualClock : public Clock {
   SteadyTime Now() const override;
   bool Wait(Duration duration, std::stop_token stop = {}) override;
 
+  // A negative duration moves nothing.
   void Advance(Duration duration);
   // Moves the wall clock alone, as an administrator would: steady time does not change.
   void JumpWall(std::chrono::milliseconds by);

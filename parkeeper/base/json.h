@@ -1,8 +1,7 @@
 #pragma once
 
 // Reading JSON with errors that name the place, over Boost.JSON. Writing is Boost's own. Only
-// source files and
-// *_internal.h headers include this: JSON is a codec, never part of an interface.
+// source files and *_internal.h headers include this: JSON is a codec, never part of an interface.
 
 #include <boost/json/fwd.hpp>
 #include <cstdint>
@@ -14,8 +13,9 @@
 
 namespace pk::json {
 
-// Fails with kCorrupt and the offset of the first bad byte. Numbers beyond 64 bits become doubles.
-// Depth is limited to 100 levels.
+// Fails with kCorrupt and the offset of the first bad byte, or of the word that it is in. Integers
+// beyond 64 bits become doubles. Depth is limited to 100 levels. Of members with one key the last
+// counts.
 Result<boost::json::value> Parse(std::string_view text);
 
 // The member `key` of `object`; kCorrupt names the key when it is missing or of another kind.

@@ -6,10 +6,24 @@
 #include <atomic>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <vector>
 
 namespace pk {
+namespace {
+
+// False when the system gives no more threads for now.
+bool Start(std::vector<std::jthread>& pool, const std::function<void()>& work) {
+  try {
+    pool.emplace_back(work);
+    return true;
+  } catch (const std::system_error&) {
+    return false;
+  }
+}
+
+}  // namespace
 
 int AvailableCores() {
   cpu_set_t set;
@@ -33,7 +47,8 @@ Result<> ParallelFor(size_t count, int threads, const std::function<Result<>(siz
   {
     const size_t others = std::min(count, size_t(std::max(threads, 1))) - (count > 0 ? 1 : 0);
     std::vector<std::jthread> pool;
-    for (size_t i = 0; i < others; ++i) pool.emplace_back(work);
+    for (size_t i = 0; i < others; ++i)
+      if (!Start(pool, work)) break;
     work();
   }
   if (first) return *std::move(first);
