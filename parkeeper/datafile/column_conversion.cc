@@ -38,7 +38,8 @@ Conversion ToInteger(const parquet::ColumnDescriptor& column, bool wide) {
     width = integer.bit_width();
   }
   if (column.physical_type() == parquet::Type::INT64) {
-    return wide && !is_unsigned ? Conversion::kNone : Conversion::kUnsupported;
+    if (!wide) return Conversion::kUnsupported;
+    return is_unsigned ? Conversion::kUnsigned64 : Conversion::kNone;
   }
   if (column.physical_type() != parquet::Type::INT32) return Conversion::kUnsupported;
   if (wide) return is_unsigned ? Conversion::kWidenUnsigned : Conversion::kWiden;

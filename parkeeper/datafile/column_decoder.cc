@@ -591,6 +591,12 @@ std::unique_ptr<ColumnDecoder> OpenAny(parquet::RowGroupReader& group,
     case Conversion::kWidenUnsigned:
       return MakeConverting<parquet::Int32Type, int64_t>(
           group, options, [](int32_t value, int64_t* out) { *out = static_cast<uint32_t>(value); });
+    case Conversion::kUnsigned64:
+      return MakeConverting<parquet::Int64Type, int64_t>(
+          group, options, [](int64_t value, int64_t* out) {
+            if (value < 0) throw parquet::ParquetException("an unsigned number is out of range");
+            *out = value;
+          });
     case Conversion::kFloatToDouble:
       return MakeConverting<parquet::FloatType, double>(
           group, options, [](float value, double* out) { *out = value; });

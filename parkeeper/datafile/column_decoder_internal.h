@@ -22,6 +22,7 @@ enum class Conversion {
   kNone,           // same width and meaning
   kWiden,          // int32 to int64 (signed)
   kWidenUnsigned,  // uint32 to int64
+  kUnsigned64,     // uint64 to int64, refused beyond its range
   kFloatToDouble,
   kDecimal,         // int32, int64, fixed or binary to decimal128, same scale
   kMillisToMicros,  // int32 or int64

@@ -2,6 +2,15 @@
 
 // Source files of imports: Parquet, CSV, JSON lines and Arrow IPC, anywhere on the local disk (not
 // in the lake's storage), as batches.
+//
+// CSV (RFC 4180, UTF-8): an empty cell is null; of string and binary columns only when it is not
+// quoted and the column is optional, else it is the empty string. Binary and fixed are hexadecimal,
+// nested columns JSON. Columns are found by the names of the first line, exactly or else without
+// regard to case; blank lines are passed over. JSON lines: one object per line, members that the
+// schema lacks are refused, missing ones are null; numbers are read as written, and all types but
+// boolean are also taken from strings ("12.30", "2024-05-01"); maps as output.h writes them.
+// Memory: about one batch (at most 32 MB of text) and the longest line; Parquet and Arrow as their
+// row groups and batches need.
 
 #include <memory>
 #include <optional>

@@ -1,6 +1,11 @@
 #pragma once
 
 // Batches for people and other programs: aligned text, CSV, JSON lines, Arrow IPC stream, Parquet.
+//
+// CSV: a null is an empty cell and an empty string is "", as input.h reads them; nested cells are
+// JSON. JSON: decimals are strings, so that no reader rounds them, and so are NaN and the
+// infinities; binary, fixed: hexadecimal; a map with string keys is an object, another one an array
+// of [key, value]. A table for people cuts cells beyond 80 characters.
 
 #include <functional>
 #include <memory>

@@ -167,7 +167,7 @@ parquet::ArrowReaderProperties ReadingProperties() {
 }
 
 Result<ParquetFile> OpenParquetFile(std::shared_ptr<arrow::io::RandomAccessFile> input,
-                                    const iceberg::NameMapping& mapping) {
+                                    const iceberg::NameMapping& mapping, bool by_name) {
   ParquetFile file;
   file.input = std::move(input);
   file.manifest = std::make_unique<parquet::arrow::SchemaManifest>();
@@ -183,8 +183,9 @@ Result<ParquetFile> OpenParquetFile(std::shared_ptr<arrow::io::RandomAccessFile>
   const auto& roots = file.manifest->schema_fields;
   file.has_field_ids = std::any_of(roots.begin(), roots.end(), AnyId);
   for (const auto& root : roots) {
-    file.fields.push_back(file.has_field_ids ? ByOwnIds(root)
-                                             : ByMapping(root, root.field->name(), mapping.fields));
+    const bool own = file.has_field_ids && !by_name;
+    file.fields.push_back(own ? ByOwnIds(root)
+                              : ByMapping(root, root.field->name(), mapping.fields));
   }
   return file;
 }

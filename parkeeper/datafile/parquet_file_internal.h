@@ -44,10 +44,10 @@ struct ParquetFile {
   bool has_field_ids = false;
 };
 
-// Reads the footer. Field ids are the file's own; when it has none at all, those that `mapping`
-// gives. kCorrupt when the bytes are no Parquet file.
+// Reads the footer. Field ids are the file's own; when it has none at all, or `by_name`, those that
+// `mapping` gives. kCorrupt when the bytes are no Parquet file.
 Result<ParquetFile> OpenParquetFile(std::shared_ptr<arrow::io::RandomAccessFile> input,
-                                    const iceberg::NameMapping& mapping);
+                                    const iceberg::NameMapping& mapping, bool by_name);
 
 // First byte of a row group, which decides to which split it belongs.
 int64_t FirstByte(const parquet::RowGroupMetaData& group);

@@ -13,6 +13,7 @@
 
 #include "parkeeper/datafile/arrow_adapter_internal.h"
 #include "parkeeper/datafile/arrow_schema_internal.h"
+#include "parkeeper/datafile/parquet_source_internal.h"
 #include "parkeeper/datafile/projection_internal.h"
 #include "parkeeper/datafile/row_mask_internal.h"
 #include "parkeeper/datafile/row_ranges_internal.h"
@@ -125,13 +126,13 @@ class ColumnRun {
 
 class ParquetSource : public BatchSource {
  public:
-  ParquetSource(std::unique_ptr<storage::RandomAccessFile> bytes, const ReaderOptions& options)
-      : bytes_(std::move(bytes)), options_(options) {}
+  ParquetSource(ParquetInput input, const ReaderOptions& options)
+      : input_(std::move(input)), options_(options) {}
 
   Result<> Open(const iceberg::DataFile& file);
   const Schema& schema() const override { return *options_.projection; }
   Result<std::optional<Batch>> Next() override {
-    return NextBatch().With(fmt::format("read Parquet file {}", bytes_->location()));
+    return NextBatch().With(fmt::format("read Parquet file {}", input_.name));
   }
 
  private:
@@ -154,7 +155,7 @@ class ParquetSource : public BatchSource {
                 const RowMask* mask);
   Result<> OpenOutputs();
 
-  std::unique_ptr<storage::RandomAccessFile> bytes_;
+  ParquetInput input_;
   ReaderOptions options_;
   ParquetFile file_;
   std::unique_ptr<parquet::arrow::FileReader> assembling_;  // when some column is nested
@@ -179,14 +180,10 @@ class ParquetSource : public BatchSource {
 };
 
 Result<> ParquetSource::Open(const iceberg::DataFile& file) {
-  PK_CHECK(file.file_size == 0 || file.file_size == bytes_->size(),
-           Corrupt(fmt::format("the file is {} bytes long, its metadata say {}", bytes_->size(),
-                               file.file_size)));
   const auto& naming = options_.table_schema ? options_.table_schema : options_.projection;
   const iceberg::NameMapping mapping =
       options_.name_mapping ? *options_.name_mapping : iceberg::MappingOf(*naming);
-  auto* bytes_read = options_.counters != nullptr ? &options_.counters->bytes_read : nullptr;
-  file_ = PK_TRY(OpenParquetFile(AsArrowFile(*bytes_, bytes_read), mapping));
+  file_ = PK_TRY(OpenParquetFile(input_.bytes, mapping, input_.by_name));
   constants_ = PartitionConstants(file, std::exchange(options_.spec, nullptr));
   PK_TRY(PlanColumns(constants_));
   PK_TRY(SelectRowGroups());
@@ -254,9 +251,10 @@ Result<> ParquetSource::SelectRowGroups() {
       const auto group = file_.metadata->RowGroup(i);
       if (group->num_rows() < 0) return arrow::Status::Invalid("a row group has negative rows");
       const int64_t first = FirstByte(*group);
-      if (first >= options_.begin && first < options_.end && group->num_rows() > 0) {
-        groups_.push_back(i);
-      }
+      const bool by_bytes = first >= options_.begin && first < options_.end;
+      const bool by_number =
+          !input_.row_groups || (i >= input_.row_groups->first && i < input_.row_groups->second);
+      if (by_bytes && by_number && group->num_rows() > 0) groups_.push_back(i);
     }
     return arrow::Status::OK();
   });
@@ -425,19 +423,35 @@ Result<> ParquetSource::Emit(RowRange rows, int64_t window_begin, const arrow::A
 
 }  // namespace
 
+Result<std::unique_ptr<BatchSource>> OpenParquetSource(ParquetInput input,
+                                                       const iceberg::DataFile& file,
+                                                       const ReaderOptions& options) {
+  const std::string where = fmt::format("open Parquet file {}", input.name);
+  auto source = std::make_unique<ParquetSource>(std::move(input), options);
+  PK_TRY(source->Open(file).With(where));
+  return source;
+}
+
 Result<std::unique_ptr<BatchSource>> OpenParquet(storage::Storage& storage,
                                                  const iceberg::DataFile& file,
                                                  const ReaderOptions& options) {
   PK_CHECK(options.projection != nullptr, Internal("a Parquet reader without a projection"));
-  auto bytes = PK_TRY(storage.Open(file.location));
-  auto source = std::make_unique<ParquetSource>(std::move(bytes), options);
-  PK_TRY(source->Open(file).With(fmt::format("open Parquet file {}", file.location)));
-  return source;
+  ParquetInput input;
+  input.stored = PK_TRY(storage.Open(file.location));
+  input.name = file.location;
+  const int64_t size = input.stored->size();
+  PK_CHECK(file.file_size == 0 || file.file_size == size,
+           Corrupt(fmt::format("open Parquet file {}: it is {} bytes long and its metadata say {}",
+                               file.location, size, file.file_size)));
+  auto* bytes_read = options.counters != nullptr ? &options.counters->bytes_read : nullptr;
+  input.bytes = AsArrowFile(*input.stored, bytes_read);
+  return OpenParquetSource(std::move(input), file, options);
 }
 
-Result<ParquetSummary> DescribeParquet(storage::RandomAccessFile& file) {
-  const std::string where = fmt::format("open Parquet file {}", file.location());
-  ParquetFile opened = PK_TRY(OpenParquetFile(AsArrowFile(file, nullptr), {}).With(where));
+Result<ParquetSummary> DescribeParquetBytes(std::shared_ptr<arrow::io::RandomAccessFile> bytes,
+                                            const std::string& name) {
+  const std::string where = fmt::format("open Parquet file {}", name);
+  ParquetFile opened = PK_TRY(OpenParquetFile(std::move(bytes), {}, false).With(where));
   arrow::FieldVector fields;
   for (const auto& root : opened.manifest->schema_fields) fields.push_back(root.field);
   ParquetSummary summary;
@@ -447,6 +461,10 @@ Result<ParquetSummary> DescribeParquet(storage::RandomAccessFile& file) {
   summary.row_groups = opened.metadata->num_row_groups();
   summary.created_by = opened.metadata->created_by();
   return summary;
+}
+
+Result<ParquetSummary> DescribeParquet(storage::RandomAccessFile& file) {
+  return DescribeParquetBytes(AsArrowFile(file, nullptr), file.location());
 }
 
 }  // namespace pk::datafile

@@ -153,6 +153,7 @@ std::optional<Value> StoredValue(std::string_view bytes, const parquet::ColumnDe
     case Conversion::kFixedBytes:
       if (bytes.size() != static_cast<size_t>(column.type_length())) return std::nullopt;
       return Value(std::string(bytes));
+    case Conversion::kUnsigned64:
     case Conversion::kInt96ToMicros:
     case Conversion::kUnsupported:
       break;
