@@ -22,7 +22,8 @@ struct Faults {
   // carried out up to `latest` later, if the session lives then. Reads are not concerned.
   double late_request = 0;
   // The session expires at the coordinator, right before the request is carried out or right after.
-  // The client learns it from this call, or (one time in two) only the coordinator knows at first.
+  // The client learns it from this call; from a read answered by a server that is behind it does
+  // not, and believes in its session for up to the session timeout more.
   double session_loss = 0;
   // The connection breaks before the request leaves: kUnavailable, state kSuspended for up to
   // `longest_suspension`. When that is over two thirds of the session timeout the client counts
