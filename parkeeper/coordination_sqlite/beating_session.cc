@@ -42,23 +42,31 @@ Result<> BeatingSession::CheckAlive() const {
 }
 
 void BeatingSession::Beat() {
-  std::lock_guard guard(mutex_);
-  if (LookLocked() == SessionState::kLost) return;
-  const SteadyTime now = SystemClock().Now();
-  if (liveness_.Beat(row_.slot, row_.id, now).ok()) {
-    beaten_ = now;
-  } else if (state_ == SessionState::kConnected) {
-    state_ = SessionState::kSuspended;
-    changed_.notify_all();
+  {
+    std::lock_guard guard(mutex_);
+    // Read before the record is written: others count from then at the earliest.
+    const SteadyTime now = SystemClock().Now();
+    const bool alive = LookLocked() != SessionState::kLost;
+    if (alive && liveness_.Beat(row_.slot, row_.id, now).ok()) {
+      beaten_ = now;
+    } else if (alive && state_ == SessionState::kConnected) {
+      state_ = SessionState::kSuspended;
+      changed_.notify_all();
+    }
   }
+  (void)state();  // fires the token of a loss
 }
 
 void BeatingSession::SetConnected(bool connected) {
-  std::lock_guard guard(mutex_);
-  const SessionState state = connected ? SessionState::kConnected : SessionState::kSuspended;
-  if (LookLocked() == SessionState::kLost || state_ == state) return;
-  state_ = state;
-  changed_.notify_all();
+  {
+    std::lock_guard guard(mutex_);
+    const SessionState wanted = connected ? SessionState::kConnected : SessionState::kSuspended;
+    if (LookLocked() != SessionState::kLost && state_ != wanted) {
+      state_ = wanted;
+      changed_.notify_all();
+    }
+  }
+  (void)state();  // fires the token of a loss
 }
 
 void BeatingSession::Lose() const {

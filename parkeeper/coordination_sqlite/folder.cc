@@ -55,9 +55,8 @@ std::string MountType(const std::string& path) {
 }
 
 // The folder itself or the nearest one above it that exists.
-Result<std::string> NearestExisting(const std::string& folder) {
+Result<std::string> NearestExisting(fs::path path) {
   std::error_code ignored;
-  fs::path path = fs::absolute(folder, ignored);
   while (!fs::exists(path, ignored) && path.has_relative_path()) path = path.parent_path();
   PK_CHECK(fs::is_directory(path, ignored),
            InvalidArgument(fmt::format("not a folder: {}", path.string())));
@@ -102,7 +101,11 @@ FolderFiles::FolderFiles(std::string_view path)
       bell(folder + "/bell") {}
 
 Result<FolderFiles> PrepareFolder(const std::string& folder, const FilesystemProbe& probe) {
-  const std::string existing = PK_TRY(NearestExisting(folder));
+  std::error_code failure;
+  fs::path path = fs::absolute(folder, failure).lexically_normal();
+  PK_CHECK(!failure, InvalidArgument(fmt::format("not a folder: '{}'", folder)));
+  if (!path.has_filename()) path = path.parent_path();
+  const std::string existing = PK_TRY(NearestExisting(path));
   const FilesystemFacts facts = PK_TRY(probe(existing));
   PK_CHECK(
       !IsNetworkFilesystem(facts),
@@ -113,16 +116,15 @@ Result<FolderFiles> PrepareFolder(const std::string& folder, const FilesystemPro
           existing, facts.type.empty() ? fmt::format("type {:#x}", facts.magic) : facts.type)));
   PK_CHECK(!facts.read_only, NotWritable(existing, "the file system is mounted read-only"));
   PK_TRY(CheckWritable(existing, W_OK | X_OK));
-  const FolderFiles files(folder);
+  const FolderFiles files(path.string());
   for (const std::string& file : {files.database, files.lock, files.sessions, files.bell}) {
     PK_TRY(CheckWritable(file, R_OK | W_OK));
   }
-  std::error_code failure;
-  if (fs::create_directories(folder, failure)) {
+  if (fs::create_directories(path, failure)) {
     // From the new folder up to the one that was there: each holds the entry of the one below.
-    for (fs::path path = fs::absolute(folder);
-         path.string() != existing && path.has_relative_path(); path = path.parent_path()) {
-      PK_TRY(SyncFolder(path.parent_path().string()));
+    for (fs::path made = path; made != existing && made.has_relative_path();
+         made = made.parent_path()) {
+      PK_TRY(SyncFolder(made.parent_path().string()));
     }
   }
   PK_CHECK(!failure, Unavailable(fmt::format("make folder {}: {}", folder, failure.message())));

@@ -73,6 +73,14 @@ TEST(SqliteFolder, LooksAtTheFilesystemOfTheNearestFolderThatExists) {
   EXPECT_EQ(asked, folder.path());
 }
 
+TEST(SqliteFolder, MakesWhatIsMissingHoweverThePathIsWritten) {
+  const TempFolder folder;
+  PK_ASSERT_OK(const FolderFiles files, PrepareFolder(folder / "a/./b/../c/"));
+  EXPECT_EQ(files.folder, folder / "a/c");
+  EXPECT_TRUE(std::filesystem::is_directory(folder / "a/c"));
+  EXPECT_THAT(PrepareFolder(""), IsError(ErrorCode::kInvalidArgument));
+}
+
 TEST(SqliteFolder, TellsWhatTheMachineSaysOfTheTemporaryFolder) {
   const TempFolder folder;
   PK_ASSERT_OK(const FilesystemFacts facts, ProbeFilesystem(folder.path()));

@@ -32,6 +32,7 @@ constexpr int kCheckpointStride = 250;
 // Beside what a transaction writes: pages of the tree on the way to its rows.
 constexpr uint64_t kFreeSpaceReserve = 256 * 1024;
 constexpr milliseconds kLongestFarewell{2'000};
+constexpr int64_t kMaxSlots = 100'000;  // far more sessions than a machine has processes
 
 // The bell: a byte is written after each commit, and inotify wakes whoever watches.
 class Bell {
@@ -97,6 +98,8 @@ class SqliteCoordinator final : public Coordinator {
   std::mutex keeper_mutex_;
   std::condition_variable_any keeper_woken_;
   bool woken_ = false;
+  // The keeper's own, so that no crowd of readers delays a heartbeat.
+  std::unique_ptr<Connection> keeper_connection_;
   std::optional<WatchHub> watches_;
   std::jthread keeper_;
 };
@@ -278,7 +281,10 @@ Result<SessionRow> SqliteCoordinator::InsertOwnSession() {
   std::set<int64_t> used;
   for (const SessionRow& other : PK_TRY(ReadSessions(writer))) used.insert(other.slot);
   // The slot of a session that is over may still be locked by a process that does not know.
-  while (used.contains(row.slot) || !liveness_.Claim(row.slot)) ++row.slot;
+  while (used.contains(row.slot) || !liveness_.Claim(row.slot)) {
+    PK_CHECK(++row.slot < kMaxSlots,
+             Unavailable(fmt::format("no session can lock its slot: {}", files_.sessions)));
+  }
   PK_TRY(liveness_.Beat(row.slot, row.id, SystemClock().Now()));
   PK_TRY(InsertSession(writer, row));
   PK_TRY(tree.PruneChanges());
@@ -344,8 +350,11 @@ void SqliteCoordinator::LookAround() {
 }
 
 Result<std::vector<SessionRow>> SqliteCoordinator::Sessions() {
-  Reader reader = PK_TRY(readers_.Begin());
-  return ReadSessions(*reader);
+  if (keeper_connection_ == nullptr) {
+    const auto busy = std::chrono::ceil<milliseconds>(session_->interval());
+    keeper_connection_ = PK_TRY(Connection::Open(files_.database, false, busy));
+  }
+  return ReadSessions(*keeper_connection_);
 }
 
 // Ends the sessions of the dead. For a suspended session also the proof that writing works again.
