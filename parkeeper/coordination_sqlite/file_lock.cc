@@ -47,7 +47,9 @@ bool FileWithLocks::TryLock(int64_t byte) {
   return fcntl(fd_, F_OFD_SETLK, &lock) == 0;
 }
 
-void FileWithLocks::LockAndWait(int64_t byte) {
+// Its thread may be cancelled in here; AddressSanitizer does not know that such a frame has left
+// the stack.
+[[gnu::no_sanitize("address")]] void FileWithLocks::LockAndWait(int64_t byte) {
   struct flock lock = ByteLock(F_WRLCK, byte);
   while (fcntl(fd_, F_OFD_SETLKW, &lock) != 0 && errno == EINTR) {
   }
