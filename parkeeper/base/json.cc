@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 #include <boost/json/basic_parser_impl.hpp>
 #include <charconv>
+#include <cmath>
 #include <limits>
 
 namespace pk::json {
@@ -107,11 +108,16 @@ class ExactHandler {
   bool on_uint64(uint64_t number, bj::string_view, bj::error_code&) {
     return values_.push_uint64(number), true;
   }
-  // The whole document is one buffer, so `text` is the whole number.
-  bool on_double(double number, bj::string_view text, bj::error_code&) {
+  // The whole document is one buffer, so `text` is the whole number. JSON has no infinity: what is
+  // too large for a double is refused, what is too small for one is 0.
+  bool on_double(double number, bj::string_view text, bj::error_code& failure) {
     double exact = 0;
     const auto read = std::from_chars(text.data(), text.data() + text.size(), exact);
-    return values_.push_double(read.ec == std::errc() ? exact : number), true;
+    if (read.ec != std::errc() && !(std::abs(number) < 1)) {
+      failure = bj::error::exponent_overflow;
+      return false;
+    }
+    return values_.push_double(read.ec == std::errc() ? exact : 0.0), true;
   }
   bool on_bool(bool flag, bj::error_code&) { return values_.push_bool(flag), true; }
   bool on_null(bj::error_code&) { return values_.push_null(), true; }

@@ -14,8 +14,8 @@
 namespace pk::json {
 
 // Fails with kCorrupt and the offset of the first bad byte, or of the word that it is in. Integers
-// beyond 64 bits become doubles. Depth is limited to 100 levels. Of members with one key the last
-// counts.
+// beyond 64 bits become doubles; doubles are read exactly, and one too large for a double is
+// refused. Depth is limited to 100 levels. Of members with one key the last counts.
 Result<boost::json::value> Parse(std::string_view text);
 
 // The member `key` of `object`; kCorrupt names the key when it is missing or of another kind.

@@ -1,6 +1,8 @@
 #include "parkeeper/iceberg/table_metadata.h"
 
 #include <boost/json.hpp>
+#include <fstream>
+#include <iterator>
 #include <random>
 
 #include "tests/support/matchers.h"
@@ -19,60 +21,17 @@ using ::testing::SizeIs;
 
 constexpr auto kBad = ErrorCode::kCorrupt;
 
-// Everything that v2 has, as the reference implementation orders it.
-constexpr std::string_view kV2 = R"json({
-"format-version":2,"table-uuid":"9c12d441-03fe-4693-9a96-a0705ddf69c1","location":"s3://b/wh/t",
-"last-sequence-number":34,"last-updated-ms":1602638573590,"last-column-id":3,
-"current-schema-id":1,"schemas":[
- {"type":"struct","schema-id":0,"fields":[{"id":1,"name":"x","required":true,"type":"long"}]},
- {"type":"struct","schema-id":1,"identifier-field-ids":[1],"future-schema":{"a":[1,2.5]},"fields":[
-  {"id":1,"name":"x","required":true,"type":"long","doc":"x \"it\" is","write-default":14.25},
-  {"id":2,"name":"y","required":false,"type":{"type":"list","element-id":3,"element":"string",
-   "element-required":true,"odd":true}}]}],
-"default-spec-id":0,"partition-specs":[{"spec-id":0,"new":1,"fields":[
- {"name":"x_bucket","transform":"bucket[16]",
-  "source-id":1,"field-id":1000,"note":null}]}],
-"last-partition-id":1000,"default-sort-order-id":3,
-"sort-orders":[{"order-id":3,"why":"speed","fields":[
- {"transform":"identity","source-id":2,"direction":"asc","null-order":"nulls-first",
-  "more":[]},
- {"transform":"bucket[4]","source-id":3,"direction":"desc","null-order":"nulls-last"}]}],
-"properties":{"read.split.target.size":"134217728","grüße":"\u0001\\"},
-"current-snapshot-id":3055729675574597004,
-"refs":{"main":{"snapshot-id":3055729675574597004,"type":"branch",
-  "max-ref-age-ms":9007199254740993},
- "test":{"snapshot-id":3051729675574597004,"type":"tag","max-ref-age-ms":10000000,
-  "owner":"me"},
- "dev":{"snapshot-id":3051729675574597004,"type":"branch",
-  "min-snapshots-to-keep":2,"max-snapshot-age-ms":5}},
-"snapshots":[
- {"snapshot-id":3051729675574597004,"timestamp-ms":1515100955770,"sequence-number":1,
-  "summary":{"operation":"append"},"manifest-list":"s3://a/b/1.avro","first-row-id":0},
- {"snapshot-id":3055729675574597004,"parent-snapshot-id":3051729675574597004,
-  "timestamp-ms":1555100955770,"sequence-number":34,
-  "summary":{"operation":"append","added-records":"3"},
-  "manifest-list":"s3://a/b/2.avro","schema-id":1,"key-id":"k",
-  "nested":{"d":0.1,"n":9223372036854775807}}],
-"statistics":[{"snapshot-id":3051729675574597004,"statistics-path":"s3://a/s.puffin",
- "file-size-in-bytes":413,
- "file-footer-size-in-bytes":42,"blob-metadata":[]}],
-"partition-statistics":[{"snapshot-id":3051729675574597004,
- "statistics-path":"s3://a/p.parquet","file-size-in-bytes":9}],
-"snapshot-log":[{"snapshot-id":3051729675574597004,"timestamp-ms":1515100955770},
- {"snapshot-id":3055729675574597004,"timestamp-ms":1555100955770}],
-"metadata-log":[{"metadata-file":"s3://b/wh/v1.json","timestamp-ms":1515100000000}],
-"next-big-thing":{"deep":[{"x":1e300},9007199254740993]}})json";
+std::string Golden(const std::string& name) {
+  std::ifstream file(std::string(PARKEEPER_SOURCE_DIR "/tests/golden/metadata/") + name);
+  EXPECT_TRUE(file) << name;
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// Everything that v2 has, and more that this version does not know.
+const std::string kV2 = Golden("handwritten-v2.json");
 
 // As writers wrote it before schemas, specs, orders and refs were lists.
-constexpr std::string_view kV1 = R"json({
-"format-version":1,"location":"s3://b/wh/t/","last-updated-ms":1602638573874,"last-column-id":2,
-"schema":{"type":"struct","fields":[{"id":1,"name":"x","required":true,"type":"long"},
- {"id":2,"name":"y","required":false,"type":"date"}]},
-"partition-spec":[{"name":"x","transform":"identity","source-id":1},
- {"name":"y_month","transform":"month","source-id":2}],
-"properties":{},"current-snapshot-id":7,
-"snapshots":[{"snapshot-id":7,"timestamp-ms":1602638573000,
- "manifests":["s3://b/m1.avro","s3://b/m2.avro"]}]})json";
+const std::string kV1 = Golden("handwritten-v1.json");
 
 TableMetadata Parsed(std::string_view text) {
   Result<TableMetadata> metadata = ParseTableMetadata(text);
@@ -137,6 +96,19 @@ TEST(TableMetadata, KeepsUnknownMembersAtEveryLevel) {
   EXPECT_EQ(metadata.sort_order().fields.at(0).unknown.at("more"), "[]");
   EXPECT_EQ(metadata.current_snapshot()->unknown.at("key-id"), "\"k\"");
   EXPECT_EQ(metadata.refs.at("test").unknown.at("owner"), "\"me\"");
+}
+
+TEST(TableMetadata, KeepsNumbersOfUnknownMembersExactly) {
+  for (const char* number :
+       {"9223372036854775807", "18446744073709551615", "1.2345678901234567E-30",
+        "2.2250738585072014E-308", "1.7976931348623157E308"}) {
+    const TableMetadata metadata = Parsed(With(kV2, "future", "0"));
+    std::string text = ToJson(metadata);
+    text.replace(text.find("\"future\":0") + 9, 1, number);
+    EXPECT_EQ(Parsed(text).unknown.at("future"), number);
+    EXPECT_EQ(ToJson(Parsed(text)), text);
+  }
+  EXPECT_THAT(ParseTableMetadata(R"({"a":1e999999999})"), IsErrorWith(kBad, "not valid JSON"));
 }
 
 TEST(TableMetadata, ReadsV1AsOldWritersLeftIt) {
@@ -265,7 +237,7 @@ TEST(TableMetadata, SurvivesFlippedAndMissingBytes) {
   std::mt19937 random(20261122);
   int readable = 0;
   for (int round = 0; round < 6000; ++round) {
-    std::string text(round % 4 == 0 ? kV1 : kV2);
+    std::string text = round % 4 == 0 ? kV1 : kV2;
     const int flips = 1 + int(random() % 3);
     for (int i = 0; i < flips; ++i)
       text[random() % text.size()] =
