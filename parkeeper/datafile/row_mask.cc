@@ -26,21 +26,6 @@ using iceberg::Int128;
 using iceberg::Operator;
 using Bytes = std::vector<uint8_t>;
 
-// In the order of iceberg::Compare: NaN above all, -0 below +0.
-template <class T>
-bool Below(const T& left, const T& right) {
-  if constexpr (std::is_floating_point_v<T>) {
-    if (std::isnan(left) || std::isnan(right)) return !std::isnan(left) && std::isnan(right);
-    if (left == 0 && right == 0) return std::signbit(left) && !std::signbit(right);
-  }
-  return left < right;
-}
-template <class T>
-bool Same(const T& left, const T& right) {
-  if constexpr (std::is_floating_point_v<T>) return !Below(left, right) && !Below(right, left);
-  return left == right;
-}
-
 // out[i] = test(value_at(i)) for all rows; inlined for each pair of column form and operator.
 template <class ValueAt, class Test>
 void Each(int64_t rows, const ValueAt& value_at, uint8_t* out, const Test& test) {
@@ -53,13 +38,16 @@ void EvaluateIn(int64_t rows, const ValueAt& value_at, const std::vector<T>& set
   if (set.size() <= 8) {
     Each(rows, value_at, out, [&](const T& value) {
       bool found = false;
-      for (const T& member : set) found |= Same(value, member);
+      for (const T& member : set) found |= value == member;
       return found == wanted;
     });
     return;
   }
   Each(rows, value_at, out, [&](const T& value) {
-    return std::binary_search(set.begin(), set.end(), value, Below<T>) == wanted;
+    if constexpr (std::is_floating_point_v<T>) {
+      if (std::isnan(value)) return !wanted;  // a search would find it equal to anything
+    }
+    return std::binary_search(set.begin(), set.end(), value) == wanted;
   });
 }
 
@@ -74,17 +62,17 @@ void EvaluateValues(Operator op, int64_t rows, const ValueAt& value_at,
   const T literal = literals.empty() ? T{} : literals.front();
   switch (op) {
     case Operator::kLess:
-      return Each(rows, value_at, out, [&](const T& v) { return Below(v, literal); });
+      return Each(rows, value_at, out, [&](const T& v) { return v < literal; });
     case Operator::kLessOrEqual:
-      return Each(rows, value_at, out, [&](const T& v) { return !Below(literal, v); });
+      return Each(rows, value_at, out, [&](const T& v) { return v <= literal; });
     case Operator::kGreater:
-      return Each(rows, value_at, out, [&](const T& v) { return Below(literal, v); });
+      return Each(rows, value_at, out, [&](const T& v) { return v > literal; });
     case Operator::kGreaterOrEqual:
-      return Each(rows, value_at, out, [&](const T& v) { return !Below(v, literal); });
+      return Each(rows, value_at, out, [&](const T& v) { return v >= literal; });
     case Operator::kEqual:
-      return Each(rows, value_at, out, [&](const T& v) { return Same(v, literal); });
+      return Each(rows, value_at, out, [&](const T& v) { return v == literal; });
     case Operator::kNotEqual:
-      return Each(rows, value_at, out, [&](const T& v) { return !Same(v, literal); });
+      return Each(rows, value_at, out, [&](const T& v) { return v != literal; });
     case Operator::kIn:
       return EvaluateIn(rows, value_at, literals, true, out);
     case Operator::kNotIn:
@@ -216,40 +204,6 @@ void ValidBytes(const arrow::Array& array, bool wanted, uint8_t* out) {
   }
 }
 
-Operator Negated(Operator op) {
-  switch (op) {
-    case Operator::kIsNull:
-      return Operator::kNotNull;
-    case Operator::kNotNull:
-      return Operator::kIsNull;
-    case Operator::kIsNan:
-      return Operator::kNotNan;
-    case Operator::kNotNan:
-      return Operator::kIsNan;
-    case Operator::kLess:
-      return Operator::kGreaterOrEqual;
-    case Operator::kLessOrEqual:
-      return Operator::kGreater;
-    case Operator::kGreater:
-      return Operator::kLessOrEqual;
-    case Operator::kGreaterOrEqual:
-      return Operator::kLess;
-    case Operator::kEqual:
-      return Operator::kNotEqual;
-    case Operator::kNotEqual:
-      return Operator::kEqual;
-    case Operator::kStartsWith:
-      return Operator::kNotStartsWith;
-    case Operator::kNotStartsWith:
-      return Operator::kStartsWith;
-    case Operator::kIn:
-      return Operator::kNotIn;
-    case Operator::kNotIn:
-      return Operator::kIn;
-  }
-  return op;
-}
-
 // With negations pushed down to the predicates, "unknown" and "false" come to the same, so a byte
 // per row is enough.
 class Evaluation {
@@ -259,9 +213,7 @@ class Evaluation {
   Result<Bytes> Evaluate(const BoundExpression& filter, bool negated) const {
     if (filter.is_true() || filter.is_false()) return Bytes(Size(), filter.is_true() != negated);
     if (const auto* predicate = std::get_if<BoundPredicate>(&filter.node)) {
-      BoundPredicate test = *predicate;
-      if (negated) test.op = Negated(test.op);
-      return One(test);
+      return One(*predicate, negated);
     }
     if (const auto* conjunction = std::get_if<BoundExpression::And>(&filter.node)) {
       return Combine(conjunction->of, !negated, negated);
@@ -287,15 +239,19 @@ class Evaluation {
     return total;
   }
 
-  Result<Bytes> One(const BoundPredicate& predicate) const {
+  // Where the column is null the outcome is unknown, negated or not.
+  Result<Bytes> One(const BoundPredicate& predicate, bool negated) const {
     Bytes out(Size());
     const std::shared_ptr<arrow::Array> array = PK_TRY(columns_(predicate.field_id));
     PK_CHECK(array->length() == rows_, Internal("a filter over columns of different lengths"));
     if (predicate.op == Operator::kIsNull || predicate.op == Operator::kNotNull) {
-      ValidBytes(*array, predicate.op == Operator::kNotNull, out.data());
+      ValidBytes(*array, (predicate.op == Operator::kNotNull) != negated, out.data());
       return out;
     }
     PK_TRY(RunPredicate(predicate, *array, out.data()));
+    if (negated) {
+      for (uint8_t& passes : out) passes ^= 1;
+    }
     if (array->null_count() > 0) {
       for (size_t i = 0; i < out.size(); ++i) {
         if (array->IsNull(static_cast<int64_t>(i))) out[i] = 0;
