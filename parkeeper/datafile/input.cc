@@ -92,6 +92,7 @@ class IpcSource : public BatchSource {
     auto input = PK_TRY(OpenLocalFile(path));
     char magic[6] = {};
     const int64_t got = PK_TRY(FromArrow(input->ReadAt(0, sizeof(magic), magic)));
+    PK_TRY(FromArrow(input->Seek(0)));
     if (got == 6 && std::string_view(magic, 6) == "ARROW1") {
       source->file_ =
           PK_TRY(FromArrow(arrow::ipc::RecordBatchFileReader::Open(input), kBad).With(path));

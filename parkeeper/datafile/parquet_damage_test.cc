@@ -1,5 +1,6 @@
 // Damaged Parquet files: always an error or rows, never a crash.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>

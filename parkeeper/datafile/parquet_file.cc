@@ -177,8 +177,10 @@ Result<ParquetFile> OpenParquetFile(std::shared_ptr<arrow::io::RandomAccessFile>
     file.reader = parquet::ParquetFileReader::Open(file.input, properties);
     file.metadata = file.reader->metadata();
     // Without the Arrow schema that a writer may have stored: the columns as Parquet types them.
-    return parquet::arrow::SchemaManifest::Make(file.metadata->schema(), nullptr,
-                                                ReadingProperties(), file.manifest.get());
+    auto types = ReadingProperties();
+    types.set_arrow_extensions_enabled(true);  // tells uuid from fixed
+    return parquet::arrow::SchemaManifest::Make(file.metadata->schema(), nullptr, types,
+                                                file.manifest.get());
   }));
   const auto& roots = file.manifest->schema_fields;
   file.has_field_ids = std::any_of(roots.begin(), roots.end(), AnyId);
