@@ -142,7 +142,8 @@ TEST_F(Golden, NestedColumnsAreProjectedMemberByMember) {
   EXPECT_THAT(
       Read("nested", schema),
       IsOkAnd(ElementsAre(
-          R"({"items":[{"size":1.5},null],"point":{"name":"a","new":null,"x":1},"tags":["s",null],"prices":{"k":5}})",
+          R"({"items":[{"size":1.5},null],"point":{"name":"a","new":null,"x":1},)"
+          R"("tags":["s",null],"prices":{"k":5}})",
           R"({"items":null,"point":null,"tags":[],"prices":{}})",
           R"({"items":[],"point":{"name":"c","new":null,"x":null},"tags":null,"prices":null})")));
 }

@@ -171,7 +171,7 @@ Result<iceberg::DataFile> WriteTestFile(storage::Storage& storage,
                                         const Batch& batch, uint64_t seed) {
   WriterOptions options;
   options.row_group_rows = 2500;
-  options.page_bytes = 512;
+  options.page_rows = 300;
   options.dictionary_bytes = seed % 2 == 0 ? 0 : 2000;
   if (seed % 3 == 0) {
     for (const auto& field : schema->fields()) {
