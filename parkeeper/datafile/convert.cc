@@ -335,6 +335,34 @@ Result<> CheckRequiredInside(const arrow::Array& array, const iceberg::Type& typ
   return {};
 }
 
+// `type` without dictionaries and views, its fields' names kept.
+std::shared_ptr<arrow::DataType> PlainType(const std::shared_ptr<arrow::DataType>& type) {
+  auto plain = [](const std::shared_ptr<arrow::Field>& field) {
+    return field->WithType(PlainType(field->type()));
+  };
+  switch (type->id()) {
+    case arrow::Type::DICTIONARY:
+      return static_cast<const arrow::DictionaryType&>(*type).value_type();
+    case arrow::Type::STRING_VIEW:
+      return arrow::utf8();
+    case arrow::Type::BINARY_VIEW:
+      return arrow::binary();
+    case arrow::Type::LIST:
+      return arrow::list(plain(type->field(0)));
+    case arrow::Type::MAP: {
+      const auto& map = static_cast<const arrow::MapType&>(*type);
+      return std::make_shared<arrow::MapType>(plain(map.key_field()), plain(map.item_field()));
+    }
+    case arrow::Type::STRUCT: {
+      arrow::FieldVector fields;
+      for (const auto& field : type->fields()) fields.push_back(plain(field));
+      return arrow::struct_(std::move(fields));
+    }
+    default:
+      return type;
+  }
+}
+
 }  // namespace
 
 Result<> CheckConverts(const iceberg::Type& from, const iceberg::Type& to) {
@@ -396,8 +424,8 @@ Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array) {
       arrow::default_memory_pool(), array.null_bitmap_data(), array.offset(), array.length()));
 }
 
-Result<ArrayPtr> InPlainForm(const ArrayPtr& array, const iceberg::Type& type) {
-  const auto plain = ToArrowType(type);
+Result<ArrayPtr> InPlainForm(const ArrayPtr& array) {
+  const auto plain = PlainType(array->type());
   if (array->type()->Equals(*plain)) return array;
   RegisterKernels();
   return FromArrow(Cast(array, plain), kBadValue);

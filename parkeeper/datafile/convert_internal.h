@@ -32,10 +32,9 @@ Result<std::shared_ptr<arrow::RecordBatch>> Normalise(
 // The validity bits of `array` as a buffer that begins with its first row; null when all are valid.
 Result<std::shared_ptr<arrow::Buffer>> ValidityOf(const arrow::Array& array);
 
-// `array`, a form in which a Batch holds `type`, as the plain Arrow type: no dictionaries, no
-// views.
-Result<std::shared_ptr<arrow::Array>> InPlainForm(const std::shared_ptr<arrow::Array>& array,
-                                                  const iceberg::Type& type);
+// `array`, in a form in which a Batch may hold a column, as the plain Arrow type: no dictionaries,
+// no views, at any depth.
+Result<std::shared_ptr<arrow::Array>> InPlainForm(const std::shared_ptr<arrow::Array>& array);
 
 // kInvalidArgument names row and column of a null where `field`, or a field inside it, is required.
 // `array` must be held as `field.type`.

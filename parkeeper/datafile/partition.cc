@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "parkeeper/datafile/batch.h"
+#include "parkeeper/datafile/row_mask_internal.h"
 #include "parkeeper/datafile/transform_codes_internal.h"
 
 namespace pk::datafile {
@@ -61,7 +62,7 @@ Result<Groups> GroupsOf(const Batch& batch, const iceberg::Schema& schema,
                InvalidArgument(fmt::format("partition field '{}': its source column {} is no "
                                            "primitive column of the schema",
                                            partition_field.name, partition_field.source_id)));
-      const auto column = PK_TRY(SourceColumn(*batch.rows, schema, source->id));
+      const auto column = PK_TRY(ColumnById(*batch.rows, schema, source->id));
       codes = PK_TRY(CodesOf(*column, *source->type.primitive(), partition_field.transform)
                          .With(fmt::format("partition field '{}'", partition_field.name)));
     }

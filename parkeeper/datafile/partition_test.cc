@@ -6,6 +6,7 @@
 #include "parkeeper/datafile/arrow_adapter_internal.h"
 #include "parkeeper/datafile/batch.h"
 #include "parkeeper/datafile/convert_internal.h"
+#include "parkeeper/datafile/row_mask_internal.h"
 #include "parkeeper/datafile/transform_codes_internal.h"
 #include "tests/support/arrow_batches.h"
 #include "tests/support/arrow_values.h"
@@ -45,7 +46,7 @@ void ExpectSplitAsByHand(const Batch& batch, const iceberg::Schema& schema,
     std::vector<Value> partition;
     for (const auto& part : spec.fields) {
       const auto* field = schema.FindById(part.source_id);
-      const auto column = SourceColumn(*batch.rows, schema, part.source_id).value();
+      const auto column = ColumnById(*batch.rows, schema, part.source_id).value();
       const auto& type = *field->type.primitive();
       partition.push_back(ApplyTransform(part.transform, type, ValueAt(*column, row, type)));
     }

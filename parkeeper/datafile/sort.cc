@@ -15,6 +15,7 @@
 #include "parkeeper/datafile/arrow_adapter_internal.h"
 #include "parkeeper/datafile/batch.h"
 #include "parkeeper/datafile/convert_internal.h"
+#include "parkeeper/datafile/row_mask_internal.h"
 #include "parkeeper/datafile/transform_codes_internal.h"
 
 namespace pk::datafile {
@@ -98,7 +99,7 @@ Result<Key> KeyOf(const arrow::RecordBatch& rows, const iceberg::Schema& schema,
   PK_CHECK(source != nullptr && source->type.is_primitive(),
            InvalidArgument(fmt::format("sort column {} is no primitive column of the schema",
                                        field.source_id)));
-  const ArrayPtr column = PK_TRY(SourceColumn(rows, schema, field.source_id));
+  const ArrayPtr column = PK_TRY(ColumnById(rows, schema, field.source_id));
   Key key{.ranks = PK_TRY(RanksOfColumn(*column, *source->type.primitive(), field.transform)),
           .nulls = {},
           .nulls_first = field.nulls_first};
@@ -136,8 +137,7 @@ std::vector<int32_t> SortedRows(const std::vector<Key>& keys, int64_t rows) {
 }
 
 // All batches as one. A column that comes in several forms is made plain.
-Result<std::shared_ptr<arrow::RecordBatch>> Together(const std::vector<Batch>& batches,
-                                                     const iceberg::Schema& schema) {
+Result<std::shared_ptr<arrow::RecordBatch>> Together(const std::vector<Batch>& batches) {
   if (batches.size() == 1) return batches[0].rows;
   int64_t rows = 0;
   for (const auto& batch : batches) rows += batch.num_rows();
@@ -151,8 +151,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> Together(const std::vector<Batch>& b
       same &= pieces.back()->type()->Equals(*pieces[0]->type());
     }
     if (!same)
-      for (auto& piece : pieces)
-        piece = PK_TRY(InPlainForm(piece, schema.fields()[static_cast<size_t>(i)].type));
+      for (auto& piece : pieces) piece = PK_TRY(InPlainForm(piece));
     columns.push_back(PK_TRY(FromArrow(arrow::Concatenate(pieces), ErrorCode::kUnsupported)
                                  .With("sort more than fits into one array")));
     fields.push_back(batches[0].rows->schema()->field(i)->WithType(columns.back()->type()));
@@ -165,7 +164,7 @@ Result<std::shared_ptr<arrow::RecordBatch>> Together(const std::vector<Batch>& b
 Result<std::vector<Batch>> Sort(const std::vector<Batch>& batches, const iceberg::Schema& schema,
                                 const iceberg::SortOrder& order, int64_t batch_rows) {
   if (batches.empty() || order.unsorted()) return batches;
-  const std::shared_ptr<arrow::RecordBatch> all = PK_TRY(Together(batches, schema));
+  const std::shared_ptr<arrow::RecordBatch> all = PK_TRY(Together(batches));
   PK_CHECK(all->num_rows() <= INT32_MAX,
            Unsupported("more than 2^31 - 1 rows cannot be sorted at once"));
   std::vector<Key> keys;

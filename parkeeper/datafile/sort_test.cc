@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "parkeeper/datafile/batch.h"
+#include "parkeeper/datafile/row_mask_internal.h"
 #include "parkeeper/datafile/transform_codes_internal.h"
 #include "tests/support/arrow_batches.h"
 #include "tests/support/arrow_values.h"
@@ -33,7 +34,7 @@ std::vector<int64_t> SortedByHand(const std::vector<Batch>& batches, const icebe
       Row row{{}, std::get<int64_t>(ValueAt(*batch.rows->column(0), i, {}))};
       for (const auto& field : order.fields) {
         const auto& type = *schema.FindById(field.source_id)->type.primitive();
-        const auto column = SourceColumn(*batch.rows, schema, field.source_id).value();
+        const auto column = ColumnById(*batch.rows, schema, field.source_id).value();
         row.keys.push_back(ApplyTransform(field.transform, type, ValueAt(*column, i, type)));
       }
       rows.push_back(std::move(row));

@@ -1,9 +1,7 @@
 #include <arrow/array/array_binary.h>
 #include <arrow/array/array_decimal.h>
 #include <arrow/array/array_dict.h>
-#include <arrow/array/array_nested.h>
 #include <arrow/array/array_primitive.h>
-#include <arrow/record_batch.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -327,29 +325,6 @@ Result<TransformCodes> CodesOf(const arrow::Array& array, const PrimitiveType& s
                                   array.type()->ToString()));
   }
   return std::move(coder).Finish();
-}
-
-Result<std::shared_ptr<arrow::Array>> SourceColumn(const arrow::RecordBatch& rows,
-                                                   const iceberg::Schema& schema,
-                                                   int32_t field_id) {
-  const std::vector<int32_t> path = schema.PathTo(field_id);
-  const iceberg::StructType* fields = &schema.type();
-  std::shared_ptr<arrow::Array> column;
-  for (const int32_t id : path) {
-    PK_CHECK(fields != nullptr,
-             InvalidArgument(fmt::format("field {} lies inside a list or a map", field_id)));
-    int position = 0;
-    while (fields->fields[static_cast<size_t>(position)].id != id) ++position;
-    if (column == nullptr) {
-      column = rows.column(position);
-    } else {
-      column = PK_TRY(
-          FromArrow(static_cast<const arrow::StructArray&>(*column).GetFlattenedField(position)));
-    }
-    fields = fields->fields[static_cast<size_t>(position)].type.struct_type();
-  }
-  PK_CHECK(column != nullptr, InvalidArgument(fmt::format("there is no field {}", field_id)));
-  return column;
 }
 
 }  // namespace pk::datafile

@@ -26,11 +26,6 @@ struct TransformCodes {
 Result<TransformCodes> CodesOf(const arrow::Array& array, const iceberg::PrimitiveType& source,
                                const iceberg::Transform& transform);
 
-// The column with this field id, at the top level or inside structs, null where a struct around it
-// is.
-Result<std::shared_ptr<arrow::Array>> SourceColumn(const arrow::RecordBatch& rows,
-                                                   const iceberg::Schema& schema, int32_t field_id);
-
 // Rows `indices` of `array`, in their order, in memory of their own.
 Result<std::shared_ptr<arrow::Array>> Gather(const std::shared_ptr<arrow::Array>& array,
                                              const int32_t* indices, int64_t count);

@@ -47,10 +47,10 @@ Result<ArrayPtr> DecimalAsInteger(const arrow::Array& array) {
       std::move(type), length, {PK_TRY(ValidityOf(array)), std::move(buffer)}, array.null_count()));
 }
 
-Result<ChunkedPtr> WrittenOut(const arrow::ArrayVector& chunks, const iceberg::Type& type) {
+Result<ChunkedPtr> WrittenOut(const arrow::ArrayVector& chunks) {
   arrow::ArrayVector plain;
-  for (const auto& chunk : chunks) plain.push_back(PK_TRY(InPlainForm(chunk, type)));
-  return std::make_shared<arrow::ChunkedArray>(std::move(plain), ToArrowType(type));
+  for (const auto& chunk : chunks) plain.push_back(PK_TRY(InPlainForm(chunk)));
+  return std::make_shared<arrow::ChunkedArray>(std::move(plain));
 }
 
 // Collects the values that dictionary chunks use into one dictionary.
@@ -138,7 +138,7 @@ Result<ChunkedPtr> UnifyDictionaries(const arrow::ArrayVector& chunks, const ice
     const bool added = PK_TRY(all.Add(static_cast<const arrow::DictionaryArray&>(*chunk)));
     rows += chunk->length();
     if (!added || all.bytes() > dictionary_bytes || (rows > kFew && all.size() > rows / 2))
-      return WrittenOut(chunks, type);
+      return WrittenOut(chunks);
   }
   return all.Finish();
 }
@@ -239,15 +239,14 @@ Result<ChunkedPtr> PrepareColumn(const arrow::ArrayVector& chunks, const iceberg
                                                    : PK_TRY(DecimalAsInteger<int64_t>(*chunk)));
     return std::make_shared<arrow::ChunkedArray>(std::move(integers));
   }
-  bool any_dictionary = false;
+  // Parquet counts the values of a dictionary in null structs as present, so nested columns are
+  // written out.
+  if (primitive == nullptr) return WrittenOut(chunks);
   bool all_same = true;
-  for (const auto& chunk : chunks) {
-    any_dictionary |= chunk->type_id() == arrow::Type::DICTIONARY;
-    all_same &= chunk->type()->Equals(*chunks[0]->type());
-  }
-  if (primitive != nullptr && any_dictionary && all_same)
+  for (const auto& chunk : chunks) all_same &= chunk->type()->Equals(*chunks[0]->type());
+  if (!all_same) return WrittenOut(chunks);
+  if (chunks[0]->type_id() == arrow::Type::DICTIONARY)
     return UnifyDictionaries(chunks, type, dictionary_bytes);
-  if (!all_same) return WrittenOut(chunks, type);
   return std::make_shared<arrow::ChunkedArray>(chunks);
 }
 

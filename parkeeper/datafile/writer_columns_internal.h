@@ -19,6 +19,7 @@ namespace pk::datafile {
 //  - strings and binaries that come as dictionaries with one dictionary in all chunks, since
 //    parquet gives up dictionary encoding at the first chunk with another one; or written out when
 //    they hardly repeat or their values exceed `dictionary_bytes`,
+//  - nested columns without dictionaries,
 //  - all else as it is.
 Result<std::shared_ptr<arrow::ChunkedArray>> PrepareColumn(const arrow::ArrayVector& chunks,
                                                            const iceberg::Type& type,
