@@ -55,7 +55,7 @@ void Decoder::SkipBlocks(const Type& type, int depth) {
       Fixed(size_t(block.bytes));
       continue;
     }
-    if (min_size == 0) continue;
+    if (min_size == 0) continue;  // nothing to move over
     for (int64_t i = 0; i < block.count && ok(); ++i) {
       if (is_map) Bytes();
       Skip(item, depth + 1);
@@ -93,7 +93,12 @@ void Decoder::Skip(const Type& type, int depth) {
       if (type.min_size == 0) return;
       for (const Field& field : type.fields) {
         if (!ok()) return;
-        Skip(*field.type, depth + 1);
+        const Kind kind = field.type->kind;
+        if (kind == Kind::kInt || kind == Kind::kLong) {  // most of a map's pairs
+          SkipNumber();
+        } else {
+          Skip(*field.type, depth + 1);
+        }
       }
       return;
     case Kind::kArray:

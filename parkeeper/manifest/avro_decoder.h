@@ -76,6 +76,11 @@ class Decoder {
     int64_t bytes = -1;
   };
   Block NextBlock(uint32_t min_item_size);
+  // Moves on to `end`, where a block whose length was given ends. An error when it lies behind.
+  void SkipTo(size_t end) {
+    if (end < offset() || end - offset() > remaining()) return Fail("a block has another length");
+    pos_ = begin_ + end;
+  }
 
   void SkipNumber() {
     for (int i = 0; i < kMostVarintBytes && pos_ != end_; ++i) {

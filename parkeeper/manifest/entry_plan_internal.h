@@ -99,13 +99,29 @@ iceberg::FileContent ReadContent(avro::Decoder& in);
 int64_t ReadSize(avro::Decoder& in);
 
 // Calls value(key) for each pair of a map with int keys whose value is not null; it must read the
-// value.
+// value, and returns false when it wants no more of the map. The rest is then jumped over, at once
+// where the writer gave its length.
 template <class Value>
 void ForEachById(avro::Decoder& in, const EntryStep& step, const Value& value) {
-  ForEachItem(in, step.field.type->parts[0]->min_size, [&] {
-    const int32_t key = in.Int();
-    if (IsPresent(in, step.item)) value(key);
-  });
+  const avro::Type& item = *step.field.type->parts[0];
+  bool wanted = true;
+  while (in.ok()) {
+    const avro::Decoder::Block block = in.NextBlock(item.min_size);
+    if (block.count == 0) return;
+    const size_t end = in.offset() + (block.bytes < 0 ? 0 : size_t(block.bytes));
+    for (int64_t i = 0; i < block.count && in.ok(); ++i) {
+      if (!wanted) {
+        if (block.bytes >= 0) {
+          in.SkipTo(end);
+          break;
+        }
+        in.Skip(item);
+        continue;
+      }
+      const int32_t key = in.Int();
+      if (IsPresent(in, step.item)) wanted = value(key);
+    }
+  }
 }
 
 }  // namespace pk::manifest

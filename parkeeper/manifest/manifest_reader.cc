@@ -189,19 +189,27 @@ class ColumnReader {
   }
 
   void ReadCounts(Decoder& in, const EntryStep& step, int64_t RowMetrics::* member) {
+    size_t missing = metrics_.size();
     ForEachById(in, step, [&](int32_t id) {
       const int32_t slot = FindSlot(id);
-      if (slot < 0) return in.SkipNumber();
+      if (slot < 0) {
+        in.SkipNumber();
+        return true;
+      }
       metrics_[size_t(slot)].*member = std::max(in.Long(), int64_t(-1));
+      return --missing > 0;
     });
   }
 
   void ReadBounds(Decoder& in, const EntryStep& step,
                   std::optional<std::string_view> RowMetrics::* member) {
+    size_t missing = metrics_.size();
     ForEachById(in, step, [&](int32_t id) {
       const std::string_view bytes = in.Bytes();
       const int32_t slot = FindSlot(id);
-      if (slot >= 0 && bounds_wanted_[size_t(slot)]) metrics_[size_t(slot)].*member = bytes;
+      if (slot < 0) return true;
+      if (bounds_wanted_[size_t(slot)]) metrics_[size_t(slot)].*member = bytes;
+      return --missing > 0;
     });
   }
 
@@ -265,11 +273,17 @@ std::string UpperCase(std::string_view text) {
 }
 
 void ReadCountMap(Decoder& in, const EntryStep& step, std::map<int32_t, int64_t>& out) {
-  ForEachById(in, step, [&](int32_t id) { out.insert_or_assign(id, in.Long()); });
+  ForEachById(in, step, [&](int32_t id) {
+    out.insert_or_assign(out.end(), id, in.Long());
+    return true;
+  });
 }
 
 void ReadBoundMap(Decoder& in, const EntryStep& step, std::map<int32_t, std::string>& out) {
-  ForEachById(in, step, [&](int32_t id) { out.insert_or_assign(id, std::string(in.Bytes())); });
+  ForEachById(in, step, [&](int32_t id) {
+    out.insert_or_assign(out.end(), id, std::string(in.Bytes()));
+    return true;
+  });
 }
 
 void ReadMapsAndLists(Decoder& in, const EntryStep& step, DataFile& file) {

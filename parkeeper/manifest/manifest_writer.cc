@@ -109,10 +109,11 @@ void WriteText(Encoder& out, const std::optional<std::string>& text) {
   if (text) out.Bytes(*text);
 }
 
-// The maps and lists of one entry; an empty one is null.
+// The maps and lists of one entry; an empty one is null. The length of each goes before its items,
+// so that readers which want none, or only the first, jump over it (Avro, "Arrays").
 class Collections {
  public:
-  explicit Collections(Encoder& out) : out_(out) {}
+  Collections(Encoder& out, Encoder& items) : out_(out), items_(items) {}
 
   void Counts(const std::map<int32_t, int64_t>& counts) {
     Write(counts, [](Encoder& out, const auto& pair) {
@@ -136,12 +137,15 @@ class Collections {
   void Write(const Items& items, const WriteItem& write_item) {
     out_.Branch(!items.empty());
     if (items.empty()) return;
-    out_.Long(int64_t(items.size()));
-    for (const auto& item : items) write_item(out_, item);
+    items_.Clear();
+    for (const auto& item : items) write_item(items_, item);
+    out_.Long(-int64_t(items.size()));
+    out_.Bytes(items_.bytes());  // the length first
     out_.Long(0);
   }
 
   Encoder& out_;
+  Encoder& items_;
 };
 
 // What the manifest list will say about one partition field.
@@ -265,14 +269,14 @@ struct ManifestWriter::State {
     EncodeFile(entry.file, out);
   }
 
-  void EncodeFile(const DataFile& file, Encoder& out) const {
+  void EncodeFile(const DataFile& file, Encoder& out) {
     out.Bytes(file.location);
     out.Bytes(file.format);
     for (size_t i = 0; i < types.size(); ++i) WriteValue(out, file.partition[i], types[i]);
     out.Long(file.record_count);
     out.Long(file.file_size);
     if (!v2()) out.Long(kDefaultBlockSize);
-    Collections collections(out);
+    Collections collections(out, items);
     collections.Counts(file.column_sizes);
     collections.Counts(file.value_counts);
     collections.Counts(file.null_counts);
@@ -329,6 +333,7 @@ struct ManifestWriter::State {
   const std::vector<PrimitiveType> types;
   std::vector<Summary> summaries;
   avro::ContainerWriter container;
+  Encoder items;     // of one collection
   Tally tallies[3];  // by status
   int64_t min_sequence_number = kUnassigned;
 };
