@@ -76,7 +76,12 @@ class Decoder {
     int64_t bytes = -1;
   };
   Block NextBlock(uint32_t min_item_size);
-  // Moves on to `end`, where a block whose length was given ends. An error when it lies behind.
+  // For blocks whose length was given: their items end at `end`, or it is an error, so that it does
+  // not matter whether a reader looks at the items or jumps over them.
+  void ExpectAt(size_t end) {
+    if (offset() != end) Fail("a block has another length");
+  }
+  // Jumps there.
   void SkipTo(size_t end) {
     if (end < offset() || end - offset() > remaining()) return Fail("a block has another length");
     pos_ = begin_ + end;

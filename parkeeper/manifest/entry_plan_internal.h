@@ -121,6 +121,7 @@ void ForEachById(avro::Decoder& in, const EntryStep& step, const Value& value) {
       const int32_t key = in.Int();
       if (IsPresent(in, step.item)) wanted = value(key);
     }
+    if (block.bytes >= 0) in.ExpectAt(end);
   }
 }
 

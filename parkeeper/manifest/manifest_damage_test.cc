@@ -54,7 +54,7 @@ Result<> ReadBoth(std::string_view bytes, const PartitionSpec& spec = SampleSpec
     for (size_t row = 0; row < columns->size(); ++row)
       for (const int32_t id : options.metrics_of) columns->Statistics(row, id);
   }
-  // Whole entries read more, so they may fail alone.
+  // Whole entries read more, and columns jump over what nobody asked for.
   EXPECT_TRUE(columns.ok() || !entries.ok());
   if (!entries.ok()) return entries.error();
   return {};

@@ -73,7 +73,9 @@ void ForEachItem(avro::Decoder& in, uint32_t min_item_size, const Item& item) {
   while (in.ok()) {
     const avro::Decoder::Block block = in.NextBlock(min_item_size);
     if (block.count == 0) return;
+    const size_t begin = in.offset();
     for (int64_t i = 0; i < block.count && in.ok(); ++i) item();
+    if (block.bytes >= 0) in.ExpectAt(begin + size_t(block.bytes));
   }
 }
 
