@@ -25,7 +25,7 @@
 #include "parkeeper/base/result.h"
 #include "parkeeper/base/retry.h"
 #include "parkeeper/catalog/names.h"
-#include "parkeeper/coordination/coordinator.h"
+#include "parkeeper/coordination/session_source.h"
 #include "parkeeper/iceberg/table_commit.h"
 #include "parkeeper/iceberg/table_metadata.h"
 #include "parkeeper/storage/storage.h"
@@ -73,6 +73,12 @@ struct Rejected {
 };
 using CommitResult = std::variant<Committed, Rejected>;
 
+// Whether the commit's id can have been sent before, by anybody.
+enum class CommitId {
+  kNew,            // made by the caller just now: nothing needs to be looked up
+  kMaybeRepeated,  // looked up in the records first; the first outcome is given again
+};
+
 class Catalog {
  public:
   virtual ~Catalog() = default;
@@ -104,23 +110,30 @@ class Catalog {
 
   // Carries out `commit` on the table with this key, against its present state; concurrent commits
   // are met by doing it again, with jitter, until the deadline (kUnavailable then: definitely not
-  // committed). A conflict that repeating cannot mend is Rejected. A dropped table: Rejected.
+  // committed). A conflict that repeating cannot mend is Rejected, and so is a commit to a dropped
+  // table, of files that are too old, or of an id that is too old to judge.
   virtual Result<CommitResult> Commit(const std::string& table_key,
-                                      const iceberg::TableCommit& commit) = 0;
+                                      const iceberg::TableCommit& commit, CommitId id) = 0;
+
+  // What is wrong with the pointers of a table that was just loaded, as sentences: the head against
+  // the metadata, a gap in the records, a record against the head. Empty: nothing.
+  virtual Result<std::vector<std::string>> CheckPointers(const LoadedTable& table) = 0;
 };
 
 struct CatalogOptions {
-  RetryPolicy retry;
+  RetryPolicy retry{};
   // How long a repeated commit id gets its first outcome; records are kept as long.
   std::chrono::milliseconds retention = std::chrono::minutes(30);
+  // Threads that write the files of one commit, so that their syncs overlap.
+  int write_threads = 4;
   Clock* clock = &SystemClock();
   IdSource* ids = &SystemIds();
 };
 
 // The catalog in this coordinator, which is the lake's own (its layout is made when missing; a
-// newer one is kFailedPrecondition) and whose tables lie below the storage's root. Both must
+// newer one is kFailedPrecondition), and whose tables lie below the storage's root. Both must
 // outlive it.
-Result<std::unique_ptr<Catalog>> OpenCatalog(coordination::Coordinator& coordinator,
+Result<std::unique_ptr<Catalog>> OpenCatalog(coordination::SessionSource& sessions,
                                              storage::Storage& storage,
                                              CatalogOptions options = {});
 

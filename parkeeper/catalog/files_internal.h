@@ -1,0 +1,93 @@
+#pragma once
+
+// The catalog's files in storage: metadata and manifest lists, which never change once written, and
+// a small cache of what they hold.
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "parkeeper/base/result.h"
+#include "parkeeper/base/retry.h"
+#include "parkeeper/catalog/snapshot_internal.h"
+#include "parkeeper/iceberg/data_file.h"
+#include "parkeeper/iceberg/table_metadata.h"
+#include "parkeeper/storage/storage.h"
+
+namespace pk::catalog {
+
+// The most recently used values by location. Thread-safe.
+template <class T>
+class LocationCache {
+ public:
+  explicit LocationCache(size_t most) : most_(most) {}
+
+  std::shared_ptr<const T> Find(const std::string& location) {
+    std::lock_guard lock(mutex_);
+    const auto found = places_.find(location);
+    if (found == places_.end()) return nullptr;
+    entries_.splice(entries_.begin(), entries_, found->second);
+    return found->second->second;
+  }
+
+  void Put(const std::string& location, std::shared_ptr<const T> value) {
+    std::lock_guard lock(mutex_);
+    if (places_.contains(location)) return;
+    entries_.emplace_front(location, std::move(value));
+    places_[location] = entries_.begin();
+    if (entries_.size() > most_) {
+      places_.erase(entries_.back().first);
+      entries_.pop_back();
+    }
+  }
+
+ private:
+  using Entry = std::pair<std::string, std::shared_ptr<const T>>;
+  const size_t most_;
+  std::mutex mutex_;
+  std::list<Entry> entries_;
+  std::unordered_map<std::string, typename std::list<Entry>::iterator> places_;
+};
+
+// Thread-safe. Memory: what at most 64 metadata files and 64 manifest lists hold.
+class MetadataFiles {
+ public:
+  MetadataFiles(storage::Storage& storage, int write_threads)
+      : storage_(storage), write_threads_(write_threads) {}
+
+  storage::Storage& storage() { return storage_; }
+
+  Result<std::shared_ptr<const iceberg::TableMetadata>> Load(const std::string& location);
+  // Manifests of a snapshot; none for a null one.
+  Result<std::shared_ptr<const std::vector<iceberg::ManifestFile>>> LoadManifests(
+      const iceberg::Snapshot* snapshot);
+
+  // All files durable, or an error; written in parallel. What was written before the error is
+  // removed: nobody else can know it yet.
+  Result<> Write(const std::vector<NewFile>& files, Backoff& backoff);
+  // Files of our own that can be in no table; what cannot be removed now is left to orphan removal.
+  void Discard(const std::vector<NewFile>& files);
+
+  // Remembers what a file that we wrote holds.
+  void Remember(const std::string& location,
+                std::shared_ptr<const iceberg::TableMetadata> metadata);
+
+ private:
+  storage::Storage& storage_;
+  const int write_threads_;
+  LocationCache<iceberg::TableMetadata> metadata_{64};
+  LocationCache<std::vector<iceberg::ManifestFile>> manifests_{64};
+};
+
+// "<table>/metadata/00007-<uuid>.metadata.json"
+std::string MetadataLocation(const iceberg::TableMetadata& metadata, int64_t version,
+                             IdSource& ids);
+
+}  // namespace pk::catalog

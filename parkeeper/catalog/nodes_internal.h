@@ -1,0 +1,84 @@
+#pragma once
+
+// Paths and contents of the catalog's nodes. docs/znodes.md is the specification; this is its code.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parkeeper/base/ids.h"
+#include "parkeeper/base/result.h"
+#include "parkeeper/catalog/names.h"
+
+namespace pk::catalog {
+
+inline constexpr int64_t kLayoutVersion = 1;
+inline constexpr const char* kLayoutPath = "/layout";
+
+std::string NamespacePath(const Namespace& ns);        // the root namespace: "/ns"
+std::string ChildNamespacesPath(const Namespace& ns);  // "/ns/n"
+std::string TablesPath(const Namespace& ns);           // "/ns/n/sales/t"
+std::string NameBucketPath(const TableName& name);     // "/ns/n/sales/t/3f"
+std::string NamePath(const TableName& name);           // "/ns/n/sales/t/3f/orders"
+std::string HeadPath(std::string_view key);  // "/t/9c/9c1b...": the key's first two digits
+std::string QueuePath(std::string_view key);
+std::string RecordsPath(std::string_view key);
+std::string RecordPath(std::string_view key, int64_t version);
+
+// "00" to "ff", where a table key lies.
+std::vector<std::string> Buckets();
+
+struct LayoutNode {
+  int64_t version = kLayoutVersion;
+  std::string lake_id;
+};
+std::string Encode(const LayoutNode& node);
+Result<LayoutNode> DecodeLayout(std::string_view text);
+
+struct NamespaceNode {
+  std::string guid;  // of the call that created it
+  std::map<std::string, std::string> properties;
+};
+std::string Encode(const NamespaceNode& node);
+Result<NamespaceNode> DecodeNamespace(std::string_view text);
+
+struct NameNode {
+  std::string kind = "table";
+  std::string key;
+};
+std::string Encode(const NameNode& node);
+Result<NameNode> DecodeName(std::string_view text);
+
+struct HeadNode {
+  bool dropped = false;
+  int64_t version = 0;  // n
+  int64_t floor = 1;    // the oldest record kept
+  int64_t swept_to_ms = 0;
+  std::string table_uuid;
+  std::string metadata_location;
+  std::optional<int64_t> snapshot_id;
+};
+std::string Encode(const HeadNode& node);
+Result<HeadNode> DecodeHead(std::string_view text);
+
+// What became of one commit id.
+struct RecordedCommit {
+  Uuid id;
+  uint64_t request_hash = 0;
+  bool committed = false;
+  std::optional<int64_t> snapshot_id;
+  std::string reason;  // of a rejection
+};
+struct RecordNode {
+  std::string round;  // guid of the attempt that made this version
+  bool dropped = false;
+  std::string metadata_location;
+  std::vector<RecordedCommit> commits;
+};
+std::string Encode(const RecordNode& node);
+Result<RecordNode> DecodeRecord(std::string_view text);
+
+}  // namespace pk::catalog

@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parkeeper/catalog/commit_internal.h"
+
+namespace pk::catalog {
+namespace {
+
+constexpr int64_t kSweepMost = 64;
+
+void Mix(uint64_t& hash, std::string_view text) {
+  // FNV-1a, with the length so that neighbours do not run together. It tells an honest mistake, not
+  // an attack.
+  const auto add = [&](uint8_t byte) { hash = (hash ^ byte) * 1'099'511'628'211u; };
+  for (size_t length = text.size(), i = 0; i < 8; ++i) add(uint8_t(length >> (8 * i)));
+  for (const char c : text) add(uint8_t(c));
+}
+
+void Mix(uint64_t& hash, int64_t number) { Mix(hash, std::to_string(number)); }
+
+}  // namespace
+
+uint64_t RequestHash(const iceberg::TableCommit& commit) {
+  uint64_t hash = 14'695'981'039'346'656'037u;
+  if (const auto* append = std::get_if<iceberg::AppendFiles>(&commit.change)) {
+    Mix(hash, append->branch);
+    for (const auto& [name, value] : append->summary) {
+      Mix(hash, name);
+      Mix(hash, value);
+    }
+    for (const iceberg::DataFile& file : append->files) {
+      Mix(hash, file.location);
+      Mix(hash, file.record_count);
+      Mix(hash, file.file_size);
+    }
+  } else {
+    const auto& update = std::get<iceberg::UpdateTable>(commit.change);
+    Mix(hash, iceberg::ToJson(update.requirements));
+    Mix(hash, iceberg::ToJson(update.updates));
+  }
+  return hash;
+}
+
+Result<Sweep> PlanSweep(const CommitContext& context, const std::string& key, const ReadHead& head,
+                        Backoff& backoff) {
+  Sweep sweep{.removals = {}, .floor = head.node.floor, .swept_to_ms = head.node.swept_to_ms};
+  // Reading records costs a round trip, so do it once for many.
+  if (head.node.version - head.node.floor + 1 < kSweepMost) return sweep;
+  std::vector<coordination::ReadRequest> requests;
+  for (int64_t n = head.node.floor; n < head.node.floor + kSweepMost; ++n) {
+    requests.push_back({.path = RecordPath(key, n)});
+  }
+  auto replies = PK_TRY(ReadUntilKnown(context.sessions, requests, backoff));
+  for (size_t i = 0; i < replies.size(); ++i) {
+    // Gone: the head moved meanwhile, and this round will be refused anyway.
+    if (!replies[i].ok()) break;
+    const coordination::Node& node = replies[i]->node;
+    const RecordNode record = PK_TRY(DecodeRecord(node.value).With(requests[i].path));
+    // An id may carry a time ahead of the coordinator's: the record stays until that time is over
+    // too, else the id could be judged again after its record is gone.
+    int64_t youngest_ms = node.stat.ctime_ms;
+    for (const RecordedCommit& commit : record.commits) {
+      youngest_ms = std::max(youngest_ms, commit.id.UnixMs());
+    }
+    if (head.stat.mtime_ms - youngest_ms <= context.options.retention.count()) break;
+    sweep.removals.Remove(requests[i].path, 0);
+    ++sweep.floor;
+    sweep.swept_to_ms = std::max(sweep.swept_to_ms, youngest_ms);
+  }
+  return sweep;
+}
+
+}  // namespace pk::catalog

@@ -1,0 +1,253 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parkeeper/catalog/coordinated_catalog_internal.h"
+#include "parkeeper/coordination/path.h"
+
+namespace pk::catalog {
+
+using coordination::Refused;
+using coordination::Transaction;
+using iceberg::TableMetadata;
+
+namespace {
+
+// A folder of its own for every table ever made: a table created again under a name never meets old
+// files.
+std::string NewTableLocation(const storage::Storage& storage, const TableName& name,
+                             std::string_view key) {
+  const auto plain = [](std::string text) {
+    for (char& c : text) {
+      const bool keep = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '-' || c == '_';
+      if (!keep) c = '_';
+    }
+    return text.substr(0, 64);
+  };
+  std::string location = storage.root();
+  for (const std::string& level : name.ns.levels) location += "/" + plain(level);
+  return fmt::format("{}/{}-{}", location, plain(name.name), key.substr(0, 13));
+}
+
+Error NoTable(const TableName& name) {
+  return NotFound(fmt::format("table {} does not exist", ToString(name)));
+}
+
+}  // namespace
+
+Result<CoordinatedCatalog::ReadName> CoordinatedCatalog::LoadName(const TableName& name,
+                                                                  Backoff& backoff) {
+  PK_TRY(Validate(name));
+  if (const auto found = PK_TRY(FindNode(NamePath(name), backoff))) {
+    return ReadName{PK_TRY(DecodeName(found->value).With(ToString(name))), found->stat.version};
+  }
+  if (!PK_TRY(FindNode(NamespacePath(name.ns), backoff))) {
+    return NotFound(fmt::format("namespace {} does not exist", ToString(name.ns)));
+  }
+  return NoTable(name);
+}
+
+Result<> CoordinatedCatalog::CheckNameIsFree(const TableName& name, Backoff& backoff) {
+  Result<ReadName> found = LoadName(name, backoff);
+  if (found.ok()) {
+    return AlreadyExists(fmt::format("{} {} exists already", found->node.kind, ToString(name)));
+  }
+  if (found.error().code() != ErrorCode::kNotFound) return found.error();
+  if (!PK_TRY(FindNode(NamespacePath(name.ns), backoff))) return found.error();
+  return {};
+}
+
+Result<> CoordinatedCatalog::EnsureBucket(const TableName& name, Backoff& backoff) {
+  const std::string path = NameBucketPath(name);
+  if (PK_TRY(FindNode(path, backoff))) return {};
+  const Sent sent = PK_TRY(SendUntilKnown(sessions_, Transaction().Create(path, ""), backoff));
+  const Refused* refused = sent.refused();
+  if (refused == nullptr || refused->reason.code() == ErrorCode::kAlreadyExists) return {};
+  if (refused->reason.code() == ErrorCode::kNotFound) {
+    return NotFound(fmt::format("namespace {} does not exist", ToString(name.ns)));
+  }
+  return refused->reason;
+}
+
+Result<LoadedTable> CoordinatedCatalog::Publish(const TableName& name, const std::string& key,
+                                                const std::string& metadata_location,
+                                                std::shared_ptr<const TableMetadata> metadata,
+                                                Backoff& backoff) {
+  PK_TRY(EnsureBucket(name, backoff));
+  const auto current = metadata->current_snapshot();
+  HeadNode head{.table_uuid = metadata->table_uuid,
+                .metadata_location = metadata_location,
+                .snapshot_id = {}};
+  if (current != nullptr) head.snapshot_id = current->snapshot_id;
+  Transaction transaction;
+  transaction.Create(NamePath(name), Encode(NameNode{.key = key}));
+  transaction.Create(HeadPath(key), Encode(head));
+  transaction.Create(QueuePath(key), "").Create(RecordsPath(key), "");
+  const Sent sent = PK_TRY(SendUntilKnown(sessions_, transaction, backoff));
+  if (const Refused* refused = sent.refused()) {
+    bool mine = false;
+    if (sent.repeated) {
+      // The head's path is ours alone: if it is there, an earlier copy was applied.
+      Result<bool> made = [&]() -> Result<bool> {
+        return PK_TRY(FindNode(HeadPath(key), backoff)).has_value();
+      }();
+      if (!made.ok()) return Error(ErrorCode::kOutcomeUnknown, made.error().message());
+      mine = *made;
+    }
+    if (!mine && refused->reason.code() == ErrorCode::kAlreadyExists) {
+      return AlreadyExists(fmt::format("table {} exists already", ToString(name)));
+    }
+    if (!mine) return refused->reason;
+  }
+  files_.Remember(metadata_location, metadata);
+  return LoadedTable{.name = name,
+                     .key = key,
+                     .version = 0,
+                     .metadata_location = metadata_location,
+                     .metadata = std::move(metadata)};
+}
+
+Result<LoadedTable> CoordinatedCatalog::CreateTable(const TableName& name,
+                                                    const NewTableRequest& request) {
+  PK_TRY(Validate(name));
+  Backoff backoff = context_.NewBackoff();
+  PK_TRY(CheckNameIsFree(name, backoff));
+  const std::string key = options_.ids->NewUuid4().ToString();
+  auto metadata = std::make_shared<const TableMetadata>(PK_TRY(iceberg::MakeTableMetadata(
+      {.schema = request.schema,
+       .spec = request.spec,
+       .sort_order = request.sort_order,
+       .location = request.location.empty() ? NewTableLocation(files_.storage(), name, key)
+                                            : request.location,
+       .table_uuid = options_.ids->NewUuid4().ToString(),
+       .properties = request.properties,
+       .now_ms = options_.clock->WallMs()})));
+  const NewFile file{MetadataLocation(*metadata, 0, *options_.ids), iceberg::ToJson(*metadata)};
+  PK_TRY(files_.Write({file}, backoff));
+  auto made = Publish(name, key, file.location, std::move(metadata), backoff);
+  if (!made.ok() && made.error().code() != ErrorCode::kOutcomeUnknown) files_.Discard({file});
+  return made;
+}
+
+Result<LoadedTable> CoordinatedCatalog::RegisterTable(const TableName& name,
+                                                      const std::string& metadata_location) {
+  PK_TRY(Validate(name));
+  Backoff backoff = context_.NewBackoff();
+  PK_TRY(CheckNameIsFree(name, backoff));
+  auto metadata = PK_TRY(files_.Load(metadata_location));
+  return Publish(name, options_.ids->NewUuid4().ToString(), metadata_location, std::move(metadata),
+                 backoff);
+}
+
+Result<LoadedTable> CoordinatedCatalog::LoadTable(const TableName& name) {
+  Backoff backoff = context_.NewBackoff();
+  for (;;) {
+    const ReadName found = PK_TRY(LoadName(name, backoff));
+    PK_CHECK(found.node.kind == "table",
+             NotFound(fmt::format("{} is a {}, not a table", ToString(name), found.node.kind)));
+    const ReadHead head = PK_TRY(LoadHead(sessions_, found.node.key, backoff));
+    if (head.node.dropped) {
+      // Dropped between the two reads: the name is gone, or names another table by now.
+      if (!backoff.Wait()) return NoTable(name);
+      continue;
+    }
+    auto metadata = PK_TRY(files_.Load(head.node.metadata_location).With(ToString(name)));
+    return LoadedTable{.name = name,
+                       .key = found.node.key,
+                       .version = head.node.version,
+                       .metadata_location = head.node.metadata_location,
+                       .metadata = std::move(metadata)};
+  }
+}
+
+Result<Page<TableName>> CoordinatedCatalog::ListTables(const Namespace& ns,
+                                                       const PageRequest& page) {
+  PK_TRY(Validate(ns));
+  PK_CHECK(page.size > 0, InvalidArgument("a page needs a positive size"));
+  if (ns.levels.empty()) return Page<TableName>{};
+  Backoff backoff = context_.NewBackoff();
+  auto buckets =
+      PK_TRY(ReadUntilKnown(sessions_, {{.path = TablesPath(ns), .children = true}}, backoff));
+  PK_CHECK(buckets[0].ok(), NotFound(fmt::format("namespace {} does not exist", ToString(ns))));
+  std::vector<coordination::ReadRequest> requests;
+  for (const std::string& bucket : buckets[0]->children) {
+    requests.push_back({.path = TablesPath(ns) + "/" + bucket, .children = true});
+  }
+  std::vector<std::string> names;
+  for (auto& reply : PK_TRY(ReadUntilKnown(sessions_, requests, backoff))) {
+    if (!reply.ok()) continue;  // the bucket went with its last table
+    for (const std::string& segment : reply->children) {
+      std::string name = PK_TRY(coordination::UnescapeSegment(segment));
+      if (name > page.token) names.push_back(std::move(name));
+    }
+  }
+  const size_t shown = std::min(names.size(), size_t(page.size));
+  std::partial_sort(names.begin(), names.begin() + ptrdiff_t(shown), names.end());
+  Page<TableName> result;
+  for (size_t i = 0; i < shown; ++i) result.items.push_back({ns, names[i]});
+  if (names.size() > shown) result.next = result.items.back().name;
+  return result;
+}
+
+Result<> CoordinatedCatalog::RenameTable(const TableName& from, const TableName& to) {
+  PK_TRY(Validate(to));
+  Backoff backoff = context_.NewBackoff();
+  const ReadName source = PK_TRY(LoadName(from, backoff));
+  if (from == to) return {};
+  PK_TRY(CheckNameIsFree(to, backoff));
+  for (;;) {
+    PK_TRY(EnsureBucket(to, backoff));
+    Transaction transaction;
+    transaction.Create(NamePath(to), Encode(source.node));
+    transaction.Remove(NamePath(from), source.version);
+    const Sent sent = PK_TRY(SendUntilKnown(sessions_, transaction, backoff));
+    const Refused* refused = sent.refused();
+    if (refused == nullptr) return {};
+    // The target with our key: it was renamed, by an earlier copy of this request or by one like
+    // it.
+    const auto target = PK_TRY(FindNode(NamePath(to), backoff));
+    if (target && PK_TRY(DecodeName(target->value)).key == source.node.key) return {};
+    if (target) return AlreadyExists(fmt::format("table {} exists already", ToString(to)));
+    const auto now = PK_TRY(FindNode(NamePath(from), backoff));
+    if (!now || PK_TRY(DecodeName(now->value)).key != source.node.key) return NoTable(from);
+    if (!backoff.Wait()) return refused->reason;
+  }
+}
+
+Result<> CoordinatedCatalog::DropTable(const TableName& name, bool purge) {
+  Backoff backoff = context_.NewBackoff();
+  for (;;) {
+    const ReadName found = PK_TRY(LoadName(name, backoff));
+    const ReadHead head = PK_TRY(LoadHead(sessions_, found.node.key, backoff));
+    if (purge) {
+      const auto metadata = PK_TRY(files_.Load(head.node.metadata_location));
+      PK_CHECK(metadata->Property("gc.enabled", "true") != "false",
+               FailedPrecondition(fmt::format(
+                   "table {} has gc.enabled=false: its files may belong to another table",
+                   ToString(name))));
+    }
+    HeadNode next = head.node;
+    next.dropped = true;
+    const RecordNode record{.round = options_.ids->NewUuid4().ToString(),
+                            .dropped = true,
+                            .metadata_location = next.metadata_location,
+                            .commits = {}};
+    const auto moved = PK_TRY(MoveHead(sessions_, found.node.key, head, next, record,
+                                       Transaction().Remove(NamePath(name), found.version),
+                                       *options_.ids, backoff));
+    if (std::holds_alternative<Moved>(moved)) {
+      return purge ? PurgeFiles(files_, head.node.metadata_location) : Result<>();
+    }
+    if (!backoff.Wait()) return Unavailable("other writers were faster");
+  }
+}
+
+Result<CommitResult> CoordinatedCatalog::Commit(const std::string& table_key,
+                                                const iceberg::TableCommit& commit, CommitId id) {
+  PK_CHECK(Uuid::Parse(table_key).ok(),
+           InvalidArgument(fmt::format("'{}' is no table key", table_key)));
+  return CommitToTable(context_, table_key, commit, id);
+}
+
+}  // namespace pk::catalog

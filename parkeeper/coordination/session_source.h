@@ -1,0 +1,34 @@
+#pragma once
+
+// SessionSource: the present session of a process, and a new one when it is lost. For work that
+// owns no ephemerals (commits, reads): it may go on in any session, because each of its requests
+// expects a version or a unique name.
+//
+// Thread-safe.
+
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "parkeeper/base/result.h"
+#include "parkeeper/coordination/coordinator.h"
+
+namespace pk::coordination {
+
+class SessionSource {
+ public:
+  using Open = std::function<Result<std::unique_ptr<Coordinator>>()>;
+
+  explicit SessionSource(Open open) : open_(std::move(open)) {}
+
+  // A session that was not lost a moment ago; opens one when there is none. The error is that of
+  // opening.
+  Result<std::shared_ptr<Coordinator>> Get();
+
+ private:
+  const Open open_;
+  std::mutex mutex_;
+  std::shared_ptr<Coordinator> present_;
+};
+
+}  // namespace pk::coordination

@@ -1,0 +1,389 @@
+#pragma once
+
+// The contract of Catalog (parkeeper/catalog/catalog.h) as tests. A back end derives from
+// CatalogFixture, and instantiates CatalogContract with it.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "parkeeper/catalog/catalog.h"
+#include "tests/support/matchers.h"
+
+namespace pk::catalog {
+
+// One lake; any number of catalogs on it, each as another process would have it.
+class CatalogFixture {
+ public:
+  virtual ~CatalogFixture() = default;
+  virtual std::unique_ptr<Catalog> Connect() = 0;
+  virtual storage::Storage& storage() = 0;
+};
+using MakeCatalogFixture = std::function<std::unique_ptr<CatalogFixture>()>;
+
+class CatalogContract : public ::testing::TestWithParam<MakeCatalogFixture> {
+ protected:
+  void SetUp() override {
+    fixture_ = GetParam()();
+    catalog_ = fixture_->Connect();
+    ASSERT_NE(catalog_, nullptr);
+  }
+
+  static NewTableRequest Request() {
+    NewTableRequest request;
+    request.schema = iceberg::Schema(iceberg::StructType{{
+        {.id = 1, .name = "id", .required = true, .type = iceberg::PrimitiveKind::kLong, .doc = {}},
+        {.id = 2,
+         .name = "name",
+         .required = false,
+         .type = iceberg::PrimitiveKind::kString,
+         .doc = {}},
+    }});
+    request.properties = {{"owner", "test"}};
+    return request;
+  }
+
+  LoadedTable MakeTable(const TableName& name) {
+    static_cast<void>(catalog_->CreateNamespace(name.ns, {}));
+    auto made = catalog_->CreateTable(name, Request());
+    EXPECT_THAT(made, testing::IsOk());
+    return made.ok() ? *made : LoadedTable{};
+  }
+
+  // An append of one file that is said to be there; the catalog does not open data files.
+  static iceberg::TableCommit Append(const LoadedTable& table, const std::string& file,
+                                     int64_t rows) {
+    iceberg::DataFile data;
+    data.location = table.metadata->location + "/data/" + file;
+    data.record_count = rows;
+    data.file_size = 100;
+    iceberg::AppendFiles append;
+    append.files = {data};
+    append.schema_id = table.metadata->current_schema_id;
+    return {.id = SystemIds().NewUuid7(SystemClock()), .change = append, .oldest_file_ms = 0};
+  }
+
+  static iceberg::TableCommit SetProperty(const std::string& name, const std::string& value) {
+    iceberg::UpdateTable update;
+    update.updates.emplace_back(iceberg::SetProperties{{{name, value}}});
+    return {.id = SystemIds().NewUuid7(SystemClock()), .change = update, .oldest_file_ms = 0};
+  }
+
+  static std::string Total(const LoadedTable& table, const std::string& what) {
+    const auto snapshot = table.metadata->current_snapshot();
+    if (snapshot == nullptr) return "no snapshot";
+    const auto found = snapshot->summary.find(what);
+    return found == snapshot->summary.end() ? "unknown" : found->second;
+  }
+
+  static const Committed* AsCommitted(const Result<CommitResult>& result) {
+    EXPECT_THAT(result, testing::IsOk());
+    return result.ok() ? std::get_if<Committed>(&*result) : nullptr;
+  }
+  static std::string RejectionOf(const Result<CommitResult>& result) {
+    EXPECT_THAT(result, testing::IsOk());
+    const Rejected* rejected = result.ok() ? std::get_if<Rejected>(&*result) : nullptr;
+    return rejected == nullptr ? "not rejected" : rejected->reason;
+  }
+
+  std::unique_ptr<CatalogFixture> fixture_;
+  std::unique_ptr<Catalog> catalog_;
+};
+
+inline const Namespace kSales{{"sales"}};
+inline const TableName kOrders{{{"sales"}}, "orders"};
+
+TEST_P(CatalogContract, NamespacesNestAndKeepProperties) {
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {{"a", "1"}}), testing::IsOk());
+  ASSERT_THAT(catalog_->CreateNamespace({{"sales", "eu"}}, {}), testing::IsOk());
+  ASSERT_THAT(catalog_->UpdateNamespace(kSales, {{"b", "2"}}, {"a"}), testing::IsOk());
+  EXPECT_THAT(catalog_->LoadNamespace(kSales),
+              testing::IsOkAnd(::testing::Eq(Properties{{"b", "2"}})));
+  PK_ASSERT_OK(const auto root, catalog_->ListNamespaces({}, {}));
+  EXPECT_EQ(root.items, std::vector<Namespace>{kSales});
+  PK_ASSERT_OK(const auto below, catalog_->ListNamespaces(kSales, {}));
+  EXPECT_EQ(below.items, (std::vector<Namespace>{{{"sales", "eu"}}}));
+}
+
+TEST_P(CatalogContract, ANamespaceIsCreatedOnceAndNeedsItsParent) {
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), testing::IsOk());
+  EXPECT_THAT(catalog_->CreateNamespace(kSales, {}),
+              testing::IsErrorWith(ErrorCode::kAlreadyExists, "sales"));
+  EXPECT_THAT(catalog_->CreateNamespace({{"no", "child"}}, {}),
+              testing::IsErrorWith(ErrorCode::kNotFound, "namespace no does not exist"));
+  EXPECT_THAT(catalog_->LoadNamespace({{"no"}}), testing::IsError(ErrorCode::kNotFound));
+  EXPECT_THAT(catalog_->ListNamespaces({{"no"}}, {}), testing::IsError(ErrorCode::kNotFound));
+  EXPECT_THAT(catalog_->UpdateNamespace(kSales, {{"a", "1"}}, {"a"}),
+              testing::IsError(ErrorCode::kInvalidArgument));
+}
+
+TEST_P(CatalogContract, OnlyAnEmptyNamespaceIsDropped) {
+  MakeTable(kOrders);
+  ASSERT_THAT(catalog_->CreateNamespace({{"sales", "eu"}}, {}), testing::IsOk());
+  EXPECT_THAT(catalog_->DropNamespace(kSales),
+              testing::IsErrorWith(ErrorCode::kFailedPrecondition, "sales.orders"));
+  ASSERT_THAT(catalog_->DropTable(kOrders, false), testing::IsOk());
+  EXPECT_THAT(catalog_->DropNamespace(kSales),
+              testing::IsErrorWith(ErrorCode::kFailedPrecondition, "sales.eu"));
+  ASSERT_THAT(catalog_->DropNamespace({{"sales", "eu"}}), testing::IsOk());
+  ASSERT_THAT(catalog_->DropNamespace(kSales), testing::IsOk());
+  EXPECT_THAT(catalog_->DropNamespace(kSales), testing::IsError(ErrorCode::kNotFound));
+}
+
+TEST_P(CatalogContract, ATableIsLoadedAsItWasCreated) {
+  const LoadedTable made = MakeTable(kOrders);
+  PK_ASSERT_OK(const LoadedTable loaded, fixture_->Connect()->LoadTable(kOrders));
+  EXPECT_EQ(loaded.key, made.key);
+  EXPECT_EQ(loaded.metadata_location, made.metadata_location);
+  EXPECT_EQ(loaded.version, 0);
+  EXPECT_EQ(loaded.metadata->Property("owner", ""), "test");
+  EXPECT_TRUE(loaded.metadata->schema().SameColumns(made.metadata->schema()));
+  EXPECT_EQ(loaded.metadata->current_snapshot(), nullptr);
+}
+
+TEST_P(CatalogContract, MissingTablesAndNamespacesAreTold) {
+  EXPECT_THAT(catalog_->LoadTable(kOrders),
+              testing::IsErrorWith(ErrorCode::kNotFound, "namespace sales does not exist"));
+  EXPECT_THAT(catalog_->CreateTable(kOrders, Request()),
+              testing::IsErrorWith(ErrorCode::kNotFound, "namespace sales does not exist"));
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), testing::IsOk());
+  EXPECT_THAT(catalog_->LoadTable(kOrders),
+              testing::IsErrorWith(ErrorCode::kNotFound, "table sales.orders does not exist"));
+  EXPECT_THAT(catalog_->DropTable(kOrders, false), testing::IsError(ErrorCode::kNotFound));
+  EXPECT_THAT(catalog_->RenameTable(kOrders, {kSales, "b"}),
+              testing::IsError(ErrorCode::kNotFound));
+  EXPECT_THAT(catalog_->ListTables({{"no"}}, {}), testing::IsError(ErrorCode::kNotFound));
+}
+
+TEST_P(CatalogContract, AnyUtf8IsAName) {
+  const Namespace odd{
+      {"a.b/c d", "\xF0\x9F\x98\x80 \"quoted\"", "n", "t", "..", "%41", "zookeeper"}};
+  Namespace level;
+  for (const std::string& name : odd.levels) {
+    level.levels.push_back(name);
+    ASSERT_THAT(catalog_->CreateNamespace(level, {}), testing::IsOk()) << ToString(level);
+  }
+  const std::vector<std::string> names = {"%41", ".", "A", "a/../b", "\xC3\xBC"};
+  for (const std::string& name : names) MakeTable({odd, name});
+  PK_ASSERT_OK(const auto tables, catalog_->ListTables(odd, {}));
+  std::vector<std::string> listed;
+  for (const TableName& table : tables.items) {
+    listed.push_back(table.name);
+    EXPECT_THAT(catalog_->LoadTable(table), testing::IsOk());
+    PK_ASSERT_OK(const TableName parsed, ParseTableName(ToString(table)));
+    EXPECT_EQ(parsed, table);
+  }
+  EXPECT_EQ(listed, names);
+}
+
+TEST_P(CatalogContract, BadNamesAreRefused) {
+  for (const Namespace& bad : {Namespace{{""}}, Namespace{{"a\nb"}}, Namespace{{"\xFF"}},
+                               Namespace{{std::string(256, 'x')}}, Namespace{}}) {
+    EXPECT_THAT(catalog_->CreateNamespace(bad, {}), testing::IsError(ErrorCode::kInvalidArgument));
+  }
+  EXPECT_THAT(catalog_->CreateTable({{}, "t"}, Request()),
+              testing::IsError(ErrorCode::kInvalidArgument));
+}
+
+TEST_P(CatalogContract, ListsComeInPagesInByteOrder) {
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), testing::IsOk());
+  std::vector<TableName> all;
+  for (int i = 0; i < 25; ++i) {
+    all.push_back({kSales, "t" + std::to_string(100 + i)});
+    MakeTable(all.back());
+  }
+  std::vector<TableName> seen;
+  PageRequest request{.token = "", .size = 10};
+  do {
+    PK_ASSERT_OK(const auto page, catalog_->ListTables(kSales, request));
+    EXPECT_LE(page.items.size(), 10u);
+    seen.insert(seen.end(), page.items.begin(), page.items.end());
+    request.token = page.next;
+  } while (!request.token.empty());
+  EXPECT_EQ(seen, all);
+}
+
+TEST_P(CatalogContract, OneOfManyCreatorsOfANameWins) {
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), testing::IsOk());
+  std::atomic<int> made{0}, refused{0};
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 4; ++i) {
+      threads.emplace_back([&] {
+        const auto catalog = fixture_->Connect();
+        const auto result = catalog->CreateTable(kOrders, Request());
+        if (result.ok()) ++made;
+        if (!result.ok() && result.error().code() == ErrorCode::kAlreadyExists) ++refused;
+      });
+    }
+  }
+  EXPECT_EQ(made, 1);
+  EXPECT_EQ(refused, 3);
+}
+
+TEST_P(CatalogContract, AnAppendIsSeenByEverybody) {
+  const LoadedTable table = MakeTable(kOrders);
+  const auto result = catalog_->Commit(table.key, Append(table, "a.parquet", 10), CommitId::kNew);
+  const Committed* committed = AsCommitted(result);
+  ASSERT_NE(committed, nullptr);
+  ASSERT_TRUE(committed->snapshot_id.has_value());
+  PK_ASSERT_OK(const LoadedTable loaded, fixture_->Connect()->LoadTable(kOrders));
+  EXPECT_EQ(loaded.version, 1);
+  EXPECT_EQ(loaded.metadata->current_snapshot()->snapshot_id, *committed->snapshot_id);
+  EXPECT_EQ(Total(loaded, "total-records"), "10");
+  EXPECT_EQ(Total(loaded, "operation"), "append");
+}
+
+TEST_P(CatalogContract, ConcurrentAppendsAllCount) {
+  const LoadedTable table = MakeTable(kOrders);
+  constexpr int kWriters = 4, kEach = 5;
+  {
+    std::vector<std::jthread> threads;
+    for (int writer = 0; writer < kWriters; ++writer) {
+      threads.emplace_back([&, writer] {
+        const auto catalog = fixture_->Connect();
+        for (int i = 0; i < kEach; ++i) {
+          const std::string file = std::to_string(writer) + "-" + std::to_string(i);
+          EXPECT_NE(AsCommitted(catalog->Commit(table.key, Append(table, file, 1), CommitId::kNew)),
+                    nullptr);
+        }
+      });
+    }
+  }
+  PK_ASSERT_OK(const LoadedTable loaded, catalog_->LoadTable(kOrders));
+  EXPECT_EQ(loaded.version, kWriters * kEach);
+  EXPECT_EQ(Total(loaded, "total-records"), std::to_string(kWriters * kEach));
+  EXPECT_EQ(Total(loaded, "total-data-files"), std::to_string(kWriters * kEach));
+}
+
+TEST_P(CatalogContract, ARepeatedCommitIdGetsTheFirstOutcome) {
+  const LoadedTable table = MakeTable(kOrders);
+  const iceberg::TableCommit commit = Append(table, "a.parquet", 10);
+  const auto first = catalog_->Commit(table.key, commit, CommitId::kNew);
+  ASSERT_NE(AsCommitted(catalog_->Commit(table.key, Append(table, "b", 1), CommitId::kNew)),
+            nullptr);
+  const auto again = fixture_->Connect()->Commit(table.key, commit, CommitId::kMaybeRepeated);
+  ASSERT_NE(AsCommitted(again), nullptr);
+  EXPECT_EQ(AsCommitted(again)->snapshot_id, AsCommitted(first)->snapshot_id);
+  EXPECT_EQ(AsCommitted(again)->table.version, 1);
+  PK_ASSERT_OK(const LoadedTable loaded, catalog_->LoadTable(kOrders));
+  EXPECT_EQ(loaded.version, 2);
+  EXPECT_EQ(Total(loaded, "total-records"), "11");
+}
+
+TEST_P(CatalogContract, ACommitIdIsNotUsedForTwoCommits) {
+  const LoadedTable table = MakeTable(kOrders);
+  iceberg::TableCommit commit = Append(table, "a.parquet", 10);
+  ASSERT_NE(AsCommitted(catalog_->Commit(table.key, commit, CommitId::kNew)), nullptr);
+  iceberg::TableCommit other = Append(table, "other.parquet", 10);
+  other.id = commit.id;
+  EXPECT_THAT(RejectionOf(catalog_->Commit(table.key, other, CommitId::kMaybeRepeated)),
+              ::testing::HasSubstr("used before"));
+}
+
+TEST_P(CatalogContract, RequirementsAreCheckedAgainstThePresentState) {
+  const LoadedTable table = MakeTable(kOrders);
+  ASSERT_NE(AsCommitted(catalog_->Commit(table.key, Append(table, "a", 1), CommitId::kNew)),
+            nullptr);
+  iceberg::TableCommit commit = SetProperty("a", "1");
+  std::get<iceberg::UpdateTable>(commit.change).requirements = {
+      iceberg::AssertRefSnapshotId{"main", std::nullopt}};
+  EXPECT_THAT(RejectionOf(catalog_->Commit(table.key, commit, CommitId::kNew)),
+              ::testing::HasSubstr("main"));
+  PK_ASSERT_OK(const LoadedTable loaded, catalog_->LoadTable(kOrders));
+  EXPECT_EQ(loaded.version, 1);
+}
+
+TEST_P(CatalogContract, UpdatesThatDoNotApplyAreRejectedAndChangeNothing) {
+  const LoadedTable table = MakeTable(kOrders);
+  iceberg::TableCommit commit = SetProperty("a", "1");
+  std::get<iceberg::UpdateTable>(commit.change).updates.emplace_back(iceberg::SetCurrentSchema{77});
+  EXPECT_NE(RejectionOf(catalog_->Commit(table.key, commit, CommitId::kNew)), "not rejected");
+  iceberg::TableCommit append = Append(table, "a", 1);
+  std::get<iceberg::AppendFiles>(append.change).files[0].spec_id = 9;
+  EXPECT_THAT(RejectionOf(catalog_->Commit(table.key, append, CommitId::kNew)),
+              ::testing::HasSubstr("partition spec 9"));
+  PK_ASSERT_OK(const LoadedTable loaded, catalog_->LoadTable(kOrders));
+  EXPECT_EQ(loaded.metadata_location, table.metadata_location);
+}
+
+TEST_P(CatalogContract, CommitsFollowTheTableNotTheName) {
+  const LoadedTable old = MakeTable(kOrders);
+  ASSERT_THAT(catalog_->RenameTable(kOrders, {kSales, "renamed"}), testing::IsOk());
+  EXPECT_NE(AsCommitted(catalog_->Commit(old.key, Append(old, "a", 1), CommitId::kNew)), nullptr);
+  PK_ASSERT_OK(const LoadedTable renamed, catalog_->LoadTable({kSales, "renamed"}));
+  EXPECT_EQ(Total(renamed, "total-records"), "1");
+  EXPECT_THAT(catalog_->LoadTable(kOrders), testing::IsError(ErrorCode::kNotFound));
+
+  ASSERT_THAT(catalog_->DropTable({kSales, "renamed"}, false), testing::IsOk());
+  const LoadedTable fresh = MakeTable({kSales, "renamed"});
+  EXPECT_NE(fresh.key, old.key);
+  EXPECT_THAT(RejectionOf(catalog_->Commit(old.key, Append(old, "b", 1), CommitId::kNew)),
+              ::testing::HasSubstr("dropped"));
+  PK_ASSERT_OK(const LoadedTable loaded, catalog_->LoadTable({kSales, "renamed"}));
+  EXPECT_EQ(loaded.version, 0);
+}
+
+TEST_P(CatalogContract, RenamingNeverReplacesATable) {
+  MakeTable(kOrders);
+  const LoadedTable other = MakeTable({kSales, "other"});
+  EXPECT_THAT(catalog_->RenameTable(kOrders, {kSales, "other"}),
+              testing::IsError(ErrorCode::kAlreadyExists));
+  EXPECT_THAT(catalog_->RenameTable(kOrders, {{{"no"}}, "other"}),
+              testing::IsError(ErrorCode::kNotFound));
+  PK_ASSERT_OK(const LoadedTable loaded, catalog_->LoadTable({kSales, "other"}));
+  EXPECT_EQ(loaded.key, other.key);
+  EXPECT_THAT(catalog_->LoadTable(kOrders), testing::IsOk());
+}
+
+TEST_P(CatalogContract, ADroppedTableKeepsItsFilesUnlessPurged) {
+  LoadedTable table = MakeTable(kOrders);
+  ASSERT_THAT(
+      storage::WriteIfAbsent(fixture_->storage(), table.metadata->location + "/data/a", "rows"),
+      testing::IsOk());
+  ASSERT_NE(AsCommitted(catalog_->Commit(table.key, Append(table, "a", 1), CommitId::kNew)),
+            nullptr);
+  PK_ASSERT_OK(table, catalog_->LoadTable(kOrders));
+  const auto files = [&] {
+    int count = 0;
+    EXPECT_THAT(fixture_->storage().List(table.metadata->location,
+                                         [&](const storage::FileStatus&) -> Result<> {
+                                           ++count;
+                                           return {};
+                                         }),
+                testing::IsOk());
+    return count;
+  };
+  ASSERT_THAT(catalog_->DropTable(kOrders, false), testing::IsOk());
+  EXPECT_EQ(files(), 5);  // data, manifest, manifest list, two versions of the metadata
+  ASSERT_THAT(catalog_->RegisterTable(kOrders, table.metadata_location), testing::IsOk());
+  PK_ASSERT_OK(const LoadedTable registered, catalog_->LoadTable(kOrders));
+  EXPECT_EQ(Total(registered, "total-records"), "1");
+  ASSERT_THAT(catalog_->DropTable(kOrders, true), testing::IsOk());
+  EXPECT_EQ(files(), 0);
+}
+
+TEST_P(CatalogContract, RegisteringNeedsReadableMetadataAndAFreeName) {
+  const LoadedTable table = MakeTable(kOrders);
+  EXPECT_THAT(catalog_->RegisterTable(kOrders, table.metadata_location),
+              testing::IsError(ErrorCode::kAlreadyExists));
+  const std::string missing = fixture_->storage().root() + "/none.metadata.json";
+  EXPECT_THAT(catalog_->RegisterTable({kSales, "b"}, missing),
+              testing::IsErrorWith(ErrorCode::kNotFound, "none.metadata.json"));
+  const std::string broken = fixture_->storage().root() + "/broken.metadata.json";
+  ASSERT_THAT(storage::WriteIfAbsent(fixture_->storage(), broken, "{\"format-version\": 2"),
+              testing::IsOk());
+  EXPECT_THAT(catalog_->RegisterTable({kSales, "b"}, broken),
+              testing::IsErrorWith(ErrorCode::kCorrupt, "broken.metadata.json"));
+  PK_ASSERT_OK(const auto tables, catalog_->ListTables(kSales, {}));
+  EXPECT_EQ(tables.items.size(), 1u);
+}
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CatalogContract);
+
+}  // namespace pk::catalog
