@@ -153,6 +153,8 @@ class RowGroupWriter : public ParquetWriter {
     return {};
   }
 
+  Result<> Flush() override { return FlushRowGroup().With(location_); }
+
   int64_t size() const override {
     const int64_t written = output_->Tell().ValueOr(0);
     constexpr double kGuess = 0.25;  // of Arrow's bytes, before there is anything to go by

@@ -80,6 +80,9 @@ class ParquetWriter {
   // kInvalidArgument names row and column of a null in a required column; then nothing of the batch
   // was taken.
   virtual Result<> Write(const Batch& batch) = 0;
+  // Ends the row group on its way, so that nothing waits in memory. Small row groups read slowly:
+  // only for a caller that is short of memory.
+  virtual Result<> Flush() = 0;
   // Bytes of the file so far: what is written plus an estimate of what is buffered.
   virtual int64_t size() const = 0;
   // Makes the file durable and visible. The returned file has all metrics; partition, spec and sort
