@@ -1,0 +1,73 @@
+#pragma once
+
+// What the subcommands of the binary share: the global options, results as text or JSON, exit
+// codes, progress, Ctrl-C.
+
+#include <CLI/CLI.hpp>
+#include <boost/json/fwd.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "parkeeper/lake/lake.h"
+
+namespace pk::cli {
+
+struct Global {
+  std::string lake_url;  // --lake or PARKEEPER_LAKE
+  bool json = false;
+  bool quiet = false;
+  std::stop_token stop;  // requested by SIGINT and SIGTERM
+
+  Result<std::unique_ptr<lake::Lake>> OpenLake(bool must_exist = true) const;
+};
+
+// Each adds its subcommand to `app`; `run` is called with what the chosen one does.
+using Action = std::function<Result<>()>;
+void AddNamespaceCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddTableCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddImportCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddScanCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddHistoryCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddDoctorCommand(CLI::App& app, const Global& global, Action& chosen);
+
+// 0 is success; 1 an error of ours or of stored bytes; 2 to 9 say what the caller can do
+// (docs/guide/cli.md).
+int ExitCode(ErrorCode code);
+
+// A line of text on standard output, all of it or an error (a closed pipe is one).
+Result<> Print(std::string_view text);
+Result<> PrintJson(const boost::json::value& value);
+
+// Columns aligned by their widest cell; the first row is the heading.
+std::string Columns(const std::vector<std::vector<std::string>>& rows);
+// "6.0 M", "1.5 GB".
+std::string Count(int64_t count);
+std::string Bytes(int64_t bytes);
+// "2026-11-22 20:15:00.123", UTC.
+std::string Time(int64_t ms);
+
+// One line on a terminal's standard error, drawn again at most ten times a second; nothing
+// elsewhere.
+class ProgressLine {
+ public:
+  explicit ProgressLine(bool quiet);
+  ~ProgressLine();
+  // `share` from 0 to 1 draws a bar; negative: none.
+  void Show(double share, std::string_view text);
+
+ private:
+  bool enabled_;
+  int64_t last_ms_ = 0;
+  bool shown_ = false;
+};
+
+// Calls request_stop of `source` at the first SIGINT or SIGTERM; at the second the process ends.
+// Call it before any thread is started.
+void StopOnSignals(std::stop_source source);
+
+}  // namespace pk::cli

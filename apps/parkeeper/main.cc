@@ -1,0 +1,72 @@
+// parkeeper: the control tower for Parquet, one binary with subcommands.
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+
+#include "apps/parkeeper/command.h"
+#include "parkeeper/base/log.h"
+
+namespace {
+
+constexpr const char* kDescription =
+    "Parkeeper: many writers, one set of Iceberg tables over Parquet files.";
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  parkeeper --lake ./lake import data/*.parquet --into sales.orders --create\n"
+    "  parkeeper --lake ./lake scan sales.orders --where 'total > 100' --limit 10\n"
+    "  parkeeper --lake ./lake history sales.orders\n"
+    "  export PARKEEPER_LAKE=./lake\n"
+    "Exit codes: 0 done, 1 corrupt data or a bug, 2 bad request, 3 not found, 4 exists already,\n"
+    "  5 not in this state, 6 conflict, 7 not available now, 8 outcome unknown, 9 not allowed,\n"
+    "  130 stopped.";
+
+int Fail(const pk::Error& error, bool json) {
+  if (json) {
+    const boost::json::object object{
+        {"error", boost::json::object{{"code", pk::ErrorCodeName(error.code())},
+                                      {"message", error.message()}}}};
+    fmt::print(stderr, "{}\n", boost::json::serialize(object));
+  } else {
+    fmt::print(stderr, "parkeeper: {}\n", error.message());
+  }
+  return pk::cli::ExitCode(error.code());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::stop_source stop;
+  pk::cli::StopOnSignals(stop);
+  pk::cli::Global global;
+  global.stop = stop.get_token();
+
+  CLI::App app(kDescription, "parkeeper");
+  app.footer(kExamples);
+  app.set_version_flag("--version", PARKEEPER_VERSION);
+  app.add_option("--lake", global.lake_url, "the lake: a folder, as in ./lake")
+      ->envname("PARKEEPER_LAKE");
+  app.add_flag("--json", global.json, "results and errors as JSON");
+  app.add_flag("--quiet,-q", global.quiet, "no progress");
+  bool verbose = false;
+  app.add_flag("--verbose,-v", verbose, "log what happens on standard error");
+  app.require_subcommand(1);
+  app.fallthrough();
+
+  pk::cli::Action chosen;
+  pk::cli::AddNamespaceCommand(app, global, chosen);
+  pk::cli::AddTableCommand(app, global, chosen);
+  pk::cli::AddImportCommand(app, global, chosen);
+  pk::cli::AddScanCommand(app, global, chosen);
+  pk::cli::AddHistoryCommand(app, global, chosen);
+  pk::cli::AddDoctorCommand(app, global, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (verbose) pk::SetLogLevel(pk::LogLevel::kDebug);
+  const pk::Result<> done = chosen();
+  return done.ok() ? 0 : Fail(done.error(), global.json);
+}

@@ -1,0 +1,61 @@
+#pragma once
+
+// Import: files of any supported format into a table.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "parkeeper/base/result.h"
+#include "parkeeper/datafile/input.h"
+#include "parkeeper/lake/lake.h"
+
+namespace pk::lake {
+
+struct ImportProgress {
+  int64_t files_done = 0;
+  int64_t files = 0;
+  int64_t rows = 0;
+  int64_t bytes = 0;  // written
+};
+
+struct ImportOptions {
+  // Make the table when it is missing, with the first file's schema, in a namespace that is made
+  // too.
+  bool create = false;
+  std::string partition_by;                       // of a table that is made, as --partition-by
+  std::string sort_by;                            // likewise
+  std::map<std::string, std::string> properties;  // likewise
+  int writers = 0;                                // threads; 0: the cores available
+  // Source files per commit; 0: one commit for all.
+  int64_t commit_every = 0;
+  datafile::InputOptions input;
+  std::stop_token stop;
+  std::function<void(const ImportProgress&)> progress;
+};
+
+struct ImportResult {
+  int64_t files = 0;
+  int64_t rows = 0;
+  int64_t data_files = 0;
+  int64_t bytes = 0;
+  std::vector<int64_t> snapshots;  // one per commit
+  bool created = false;
+};
+
+// `paths` are local files. Every file's schema is held against the table's before anything is
+// written, and every row before anything is committed: kInvalidArgument names file, column and
+// reason. With `commit_every` the commits made before an error stay, and the message says how many
+// files they hold.
+Result<ImportResult> Import(Lake& lake, const catalog::TableName& name,
+                            const std::vector<std::string>& paths, const ImportOptions& options);
+
+// The files that the patterns name, sorted within each pattern: shell wildcards * ? [...] {a,b};
+// kNotFound names a pattern without a match, or a folder.
+Result<std::vector<std::string>> ExpandPaths(const std::vector<std::string>& patterns);
+
+}  // namespace pk::lake
