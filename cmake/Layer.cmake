@@ -11,10 +11,6 @@ function(layer name)
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER headers EXCLUDE REGEX "_internal\\.h$")
 
-  if(NOT sources)  # declared, not begun
-    file(WRITE ${PROJECT_BINARY_DIR}/${name}.cc "")
-    set(sources ${PROJECT_BINARY_DIR}/${name}.cc)
-  endif()
   add_library(pk_${name} STATIC ${sources})
   set_target_properties(pk_${name} PROPERTIES LINKER_LANGUAGE CXX)
   target_sources(pk_${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}

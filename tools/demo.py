@@ -92,8 +92,8 @@ def start_writer(lake, pieces):
 
 def wait_for_data_files(lake, more_than, writer):
     """Until the lake holds more data files, so that a writer is killed in the middle of its work."""
-    data = pathlib.Path(lake)
-    while writer.poll() is None and sum(1 for _ in data.rglob("data/**/*")) <= more_than:
+    folder = pathlib.Path(lake)
+    while writer.poll() is None and sum(1 for _ in folder.rglob("*.parquet")) <= more_than:
         time.sleep(0.005)
 
 
@@ -103,7 +103,7 @@ def import_with_a_kill(lake, pieces):
     victim_share = shares[0]
     victim = start_writer(lake, victim_share)
     others = [start_writer(lake, share) for share in shares[1:]]
-    wait_for_data_files(lake, 4, victim)
+    wait_for_data_files(lake, 40, victim)
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
     killed_in_time = victim.returncode == -signal.SIGKILL

@@ -148,6 +148,8 @@ void ProgressLine::Show(double share, std::string_view text) {
 
 void StopOnSignals(std::stop_source source) {
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ,
+         SIG_IGN);  // a file size limit is an error of the write, not the end of the process
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
