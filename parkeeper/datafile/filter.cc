@@ -15,8 +15,10 @@ Result<Batch> Filter(const Batch& batch, const iceberg::Schema& schema,
   }));
   if (mask.all()) return batch;
   if (mask.none()) return Batch{batch.rows->Slice(0, 0)};
+  const auto selection = PK_TRY(SelectionOf(mask));
   arrow::ArrayVector columns;
-  for (const auto& column : batch.rows->columns()) columns.push_back(PK_TRY(Apply(mask, column)));
+  for (const auto& column : batch.rows->columns())
+    columns.push_back(PK_TRY(Apply(selection, column)));
   return Batch{arrow::RecordBatch::Make(batch.rows->schema(), mask.count, std::move(columns))};
 }
 

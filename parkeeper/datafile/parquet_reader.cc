@@ -400,9 +400,11 @@ Result<> ParquetSource::Emit(RowRange rows, int64_t window_begin, const arrow::A
   const int64_t offset = rows.begin - window_begin;
   const int64_t count = rows.end - rows.begin;
   RowMask part;
+  ArrayPtr selection;
   if (mask != nullptr) {
     part.passes.assign(mask->passes.begin() + offset, mask->passes.begin() + offset + count);
     part.count = std::count(part.passes.begin(), part.passes.end(), 1);
+    if (!part.all()) selection = PK_TRY(SelectionOf(part));
   }
   arrow::ArrayVector columns;
   arrow::FieldVector fields;
@@ -410,7 +412,7 @@ Result<> ParquetSource::Emit(RowRange rows, int64_t window_begin, const arrow::A
   for (const Output& output : outputs_) {
     const bool shared = !verdict_.all_pass && output.tested;
     ArrayPtr array = shared ? tested[*output.tested]->Slice(offset, count) : decoded[next++];
-    if (mask != nullptr) array = PK_TRY(Apply(part, array));
+    if (selection != nullptr) array = PK_TRY(Apply(selection, array));
     fields.push_back(ToArrowField(output.plan.field)->WithType(array->type()));
     columns.push_back(std::move(array));
   }

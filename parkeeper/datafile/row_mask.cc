@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <functional>
 #include <string_view>
 
 #include "parkeeper/datafile/arrow_adapter_internal.h"
@@ -232,8 +233,12 @@ class Evaluation {
     Bytes total(Size(), conjunction);
     for (const auto& part : of) {
       const Bytes bytes = PK_TRY(Evaluate(part, negated));
-      for (size_t i = 0; i < total.size(); ++i) {
-        total[i] = conjunction ? total[i] & bytes[i] : total[i] | bytes[i];
+      if (conjunction) {
+        std::transform(total.begin(), total.end(), bytes.begin(), total.begin(), std::bit_and<>());
+        // Nothing more to be lost, which spares the rest.
+        if (std::memchr(total.data(), 1, total.size()) == nullptr) break;
+      } else {
+        std::transform(total.begin(), total.end(), bytes.begin(), total.begin(), std::bit_or<>());
       }
     }
     return total;
@@ -274,18 +279,27 @@ Result<RowMask> EvaluateRows(const BoundExpression& filter, int64_t rows,
   return mask;
 }
 
-Result<std::shared_ptr<arrow::Array>> Apply(const RowMask& mask,
-                                            const std::shared_ptr<arrow::Array>& array) {
-  if (mask.all()) return array;
-  RegisterKernels();
+Result<std::shared_ptr<arrow::Array>> SelectionOf(const RowMask& mask) {
   const auto rows = static_cast<int64_t>(mask.passes.size());
   std::shared_ptr<arrow::Buffer> bits =
       PK_TRY(FromArrow(arrow::AllocateBuffer(arrow::bit_util::BytesForBits(rows))));
-  std::memset(bits->mutable_data(), 0, static_cast<size_t>(bits->size()));
-  for (int64_t i = 0; i < rows; ++i) {
-    if (mask.passes[static_cast<size_t>(i)] != 0) arrow::bit_util::SetBit(bits->mutable_data(), i);
+  uint8_t* out = bits->mutable_data();
+  const uint8_t* passes = mask.passes.data();
+  int64_t i = 0;
+  for (; i + 8 <= rows; i += 8) {
+    uint64_t eight;
+    std::memcpy(&eight, passes + i, 8);
+    // Gathers the lowest bits of eight bytes in the highest byte.
+    out[i / 8] = static_cast<uint8_t>((eight * 0x0102040810204080) >> 56);
   }
-  const auto selection = std::make_shared<arrow::BooleanArray>(rows, std::move(bits));
+  if (i < rows) out[i / 8] = 0;
+  for (; i < rows; ++i) arrow::bit_util::SetBitTo(out, i, passes[i] != 0);
+  return std::make_shared<arrow::BooleanArray>(rows, std::move(bits));
+}
+
+Result<std::shared_ptr<arrow::Array>> Apply(const std::shared_ptr<arrow::Array>& selection,
+                                            const std::shared_ptr<arrow::Array>& array) {
+  RegisterKernels();
   return PK_TRY(FromArrow(arrow::compute::Filter(array, selection))).make_array();
 }
 

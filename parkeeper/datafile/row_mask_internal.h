@@ -30,8 +30,10 @@ using ColumnSource = std::function<Result<std::shared_ptr<arrow::Array>>(int32_t
 Result<RowMask> EvaluateRows(const iceberg::BoundExpression& filter, int64_t rows,
                              const ColumnSource& columns);
 
-// `array` cut down to the rows that pass.
-Result<std::shared_ptr<arrow::Array>> Apply(const RowMask& mask,
+// The mask as Arrow's kernels want it.
+Result<std::shared_ptr<arrow::Array>> SelectionOf(const RowMask& mask);
+// `array` cut down to the rows of `selection`.
+Result<std::shared_ptr<arrow::Array>> Apply(const std::shared_ptr<arrow::Array>& selection,
                                             const std::shared_ptr<arrow::Array>& array);
 
 // The column `field_id` of a batch with the columns of `schema`; a member of a struct is null where
