@@ -43,6 +43,8 @@ unsigned Spells(std::string_view text, unsigned among) {
     if ((among >> i & 1) == 0) continue;
     const bool is_text = kCandidates[i] == PrimitiveKind::kString;
     if (i < 2 && IsCode(text)) continue;
+    // "17.00" begins a column of amounts.
+    if (i == 0 && text.find_first_of(".eE") != std::string_view::npos) continue;
     if (is_text || iceberg::ParseValue(text, {.kind = kCandidates[i]}).ok()) out |= 1U << i;
   }
   return out;

@@ -165,7 +165,7 @@ TEST_F(Input, JsonMistakesAreNamedWithTheirLine) {
 TEST_F(Input, TypesAreInferredFromText) {
   EXPECT_EQ(Inferred(Write("a.csv",
                            "i,f,b,d,t,z,s,zip,e\n"
-                           "1,2,true,2024-05-01,2024-05-01T10:00:00,2024-05-01T10:00:00+00:00,x,"
+                           "1,2.0,true,2024-05-01,2024-05-01T10:00:00,2024-05-01T10:00:00+00:00,x,"
                            "01234,\n-5,2.5,false,2024-05-02,2024-05-01T10:00:01,"
                            "2024-05-01T10:00:00+00:00,1,12345,\n")),
             "i long, f double, b boolean, d date, t timestamp, z timestamptz, s string, "
