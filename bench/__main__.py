@@ -1,0 +1,39 @@
+"""python -m bench NAME: measures, prints a table with ratios, and writes JSON when asked to."""
+import argparse
+import pathlib
+import sys
+import tempfile
+
+from bench import ingest, memory, report, scan
+from bench.lineitem import ensure_lineitem
+
+BENCHES = {"scan": scan, "ingest": ingest, "memory": memory}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
+    parser.add_argument("name", choices=BENCHES, help="; ".join(f"{n}: {m.__doc__}" for n, m in BENCHES.items()))
+    parser.add_argument("--json", metavar="FILE", help="write the results here too")
+    parser.add_argument("--scale", type=float, nargs="+",
+                        help="of TPC-H; memory takes several (default 1; memory 1 10)")
+    parser.add_argument("--repeat", type=int, default=3, help="rounds; the median counts (default 3)")
+    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("build/bench-data"),
+                        help="where generated input is kept (default build/bench-data)")
+    parser.add_argument("--only", nargs="+", metavar="SYSTEM", help="leave the other systems out")
+    options = parser.parse_args()
+    if options.repeat < 1:
+        parser.error("--repeat must be at least 1")
+
+    scales = options.scale or ([1, 10] if options.name == "memory" else [1])
+    if len(scales) > 1 and options.name != "memory":
+        parser.error(f"{options.name} takes one --scale")
+    sources = {scale: ensure_lineitem(options.data, scale) for scale in scales}
+    with tempfile.TemporaryDirectory(prefix="parkeeper-bench-") as folder:
+        results, notes = BENCHES[options.name].run(sources, pathlib.Path(folder), options)
+    report.show(options.name, results, notes)
+    if options.json:
+        report.write_json(options.json, options.name, results, notes)
+    return 1 if any(result["failed"] for result in results) else 0
+
+
+sys.exit(main())

@@ -1,0 +1,46 @@
+"""Results as a table with ratios, and as JSON."""
+import json
+import os
+import platform
+import sys
+
+
+def machine():
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")),
+                 platform.machine())
+    return {"cpu": model, "cores": len(os.sched_getaffinity(0)), "system": platform.platform(),
+            "load": [round(x, 2) for x in os.getloadavg()]}
+
+
+def _mb(count):
+    return "" if count is None else f"{count / 1e6:.0f}"
+
+
+def show(name, results, notes):
+    """Ratios are to the fastest peer: below 1 we are faster."""
+    here = machine()
+    print(f"\n{name} on {here['cores']} cores, {here['cpu']}; load now {here['load'][0]}")
+    for case in dict.fromkeys(result["case"] for result in results):
+        rows = [result for result in results if result["case"] == case]
+        best = min((r["value"] for r in rows if not r["failed"] and r["unit"] == "s"
+                    and not r["system"].startswith("parkeeper")), default=None)
+        print(f"\n  {case}")
+        print(f"  {'system':<18}{'median s':>10}{'/ best peer':>13}{'cpu s':>8}{'rss MB':>8}{'out MB':>8}  samples")
+        for row in sorted(rows, key=lambda r: (r["failed"], r["value"] or 0)):
+            if row["failed"]:
+                print(f"  {row['system']:<18}{'failed':>10}  {row['error']}")
+                continue
+            ratio = f"{row['value'] / best:.2f}" if best else ""
+            samples = " ".join(f"{s:.2f}" for s in row["samples"])
+            print(f"  {row['system']:<18}{row['value']:>10.3f}{ratio:>13}{row['cpu']:>8.2f}{_mb(row['rss']):>8}"
+                  f"{_mb(row.get('bytes')):>8}  {samples}")
+    print()
+    for note in notes:
+        print(f"  {note}")
+    sys.stdout.flush()
+
+
+def write_json(path, name, results, notes):
+    with open(path, "w") as file:
+        json.dump({"bench": name, "machine": machine(), "results": results, "notes": notes}, file, indent=1)
+        file.write("\n")
