@@ -1,8 +1,11 @@
-"""The peers, each over a table that it wrote itself. python -m bench.peers SYSTEM ingest SOURCE FOLDER, or
-SYSTEM scan FOLDER full|selective: does it once and prints seconds (without imports and process start) and rows."""
+"""The peers, each over a table that it wrote itself.
+
+python -m bench.peers SYSTEM ingest SOURCE FOLDER, or SYSTEM scan|stream FOLDER full|selective: does it once and
+prints seconds (without imports and process start) and rows."""
 import datetime
 import decimal
 import json
+import os
 import pathlib
 import sys
 import time
@@ -26,6 +29,11 @@ class PyArrow:
 
     def ingest(self, source, folder):
         self.parquet.write_table(self.parquet.read_table(source), folder / "data.parquet", compression="zstd")
+
+    def stream(self, folder, selective):
+        batches = self.dataset.dataset(folder / "data.parquet").to_batches(
+            **({"columns": FILTER_COLUMNS, "filter": _arrow_filter()} if selective else {}))
+        return sum(batch.num_rows for batch in batches)
 
     def scan(self, folder, selective):
         if selective:
@@ -58,10 +66,15 @@ class DuckDb:
         self.connection.execute(
             f"copy (from read_parquet('{source}')) to '{folder / 'data.parquet'}' (format parquet, compression zstd)")
 
-    def scan(self, folder, selective):
+    def _select(self, folder, selective):
         columns, where = (", ".join(FILTER_COLUMNS), f"where {FILTER_SQL}") if selective else ("*", "")
-        found = self.connection.execute(f"select {columns} from read_parquet('{folder / 'data.parquet'}') {where}")
-        return found.to_arrow_table()
+        return self.connection.execute(f"select {columns} from read_parquet('{folder / 'data.parquet'}') {where}")
+
+    def stream(self, folder, selective):
+        return sum(batch.num_rows for batch in self._select(folder, selective).to_arrow_reader(65_536))
+
+    def scan(self, folder, selective):
+        return self._select(folder, selective).to_arrow_table()
 
 
 class PyIceberg:
@@ -105,6 +118,7 @@ class DeltaRs:
         return rows.to_table(FILTER_COLUMNS, _arrow_filter()) if selective else rows.to_table()
 
 
+STREAMING = ["pyarrow", "duckdb"]  # those that hand over Arrow batches without keeping them
 SYSTEMS = {"pyarrow": PyArrow, "polars": Polars, "duckdb": DuckDb, "pyiceberg": PyIceberg, "delta-rs": DeltaRs}
 
 
@@ -114,9 +128,10 @@ def main(system, verb, *arguments):
     if verb == "ingest":
         rows = peer.ingest(pathlib.Path(arguments[0]), pathlib.Path(arguments[1]))
     else:
-        rows = peer.scan(pathlib.Path(arguments[0]), arguments[1] == "selective")
+        rows = getattr(peer, verb)(pathlib.Path(arguments[0]), arguments[1] == "selective")
     seconds = time.perf_counter() - start
-    print(json.dumps({"seconds": seconds, "rows": None if rows is None else rows.num_rows}))
+    print(json.dumps({"seconds": seconds, "rows": getattr(rows, "num_rows", rows)}), flush=True)
+    os._exit(0)  # some end their threads badly
 
 
 if __name__ == "__main__":

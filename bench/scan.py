@@ -5,7 +5,7 @@ import tempfile
 
 from bench import child, parkeeper, rounds
 from bench.lineitem import warm
-from bench.peers import SYSTEMS
+from bench.peers import STREAMING, SYSTEMS
 
 CASES = {"all columns": False, "3 columns, filter": True}
 
@@ -45,9 +45,10 @@ def run(sources, folder, options):
             return {"seconds": done.seconds, "cpu": done.cpu, "rss": done.rss}
         return once
 
-    def theirs(system, selective):
+    def theirs(system, selective, verb="scan"):
         def once():
-            done, seconds, rows = rounds.peer(system, "scan", folder / system, "selective" if selective else "full")
+            how = "selective" if selective else "full"
+            done, seconds, rows = rounds.peer(system, verb, folder / system, how)
             check(selective, system, rows)
             return {"seconds": seconds, "cpu": done.cpu, "rss": done.rss, "rows": rows}
         return once
@@ -56,6 +57,8 @@ def run(sources, folder, options):
     for case, selective in CASES.items():
         for system in systems:
             measures[system, case] = ours(selective) if system == "parkeeper" else theirs(system, selective)
+        for system in (s for s in STREAMING if s in systems):
+            measures[f"{system}-stream", case] = theirs(system, selective, "stream")
         if "parkeeper" in systems:
             measures["parkeeper-ipc", case] = ours_ipc(selective)
     try:
@@ -68,6 +71,7 @@ def run(sources, folder, options):
         "parkeeper: every batch decoded to Arrow, strings as dictionaries where the file has them, each dropped"
         " when the next comes",
         "parkeeper-ipc: written to one Arrow IPC file in memory (/dev/shm), so serialised and copied once more",
-        "peers: one Arrow table that holds all rows, strings plain; each over the table that it wrote itself (zstd)",
+        "pyarrow-stream, duckdb-stream: batches made and dropped like ours, strings plain",
+        "other peers: one Arrow table that holds all rows, strings plain; each over the table that it wrote itself (zstd)",
         "polars: collect and to_arrow; duckdb, polars, pyarrow: one Parquet file; cpu and rss are of whole processes",
     ]
