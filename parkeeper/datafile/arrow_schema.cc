@@ -252,9 +252,12 @@ bool HasIds(const arrow::DataType& outer) {
   return AllHaveIds(type.fields());
 }
 
+// Reserved ids, as those of position delete files, are none that a schema could use.
 bool AllHaveIds(const arrow::FieldVector& fields) {
-  for (const auto& field : fields)
-    if (!FieldIdOf(*field) || !HasIds(*field->type())) return false;
+  for (const auto& field : fields) {
+    const auto id = FieldIdOf(*field);
+    if (!id || *id >= iceberg::kFirstReservedFieldId || !HasIds(*field->type())) return false;
+  }
   return true;
 }
 

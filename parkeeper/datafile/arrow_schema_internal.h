@@ -42,7 +42,7 @@ std::optional<int32_t> FieldIdOf(const arrow::Field& field);
 // encodings to their values), and the rare value that does not survive it (a uint64 over 2^63 - 1,
 // a nanosecond that is no whole microsecond) is refused with its row when rows are converted.
 // kInvalidArgument names the column and the reason: null, duration, interval and union types,
-// decimals beyond 38 digits. Ids come from field metadata when all fields have one, else from 1 on.
+// decimals beyond 38 digits. Ids: those of the metadata if all have a free one, else from 1.
 Result<iceberg::Schema> FromArrowSchema(const arrow::Schema& schema);
 
 // `actual` is a form in which a Batch may hold `type`. Names and metadata of nested fields do not

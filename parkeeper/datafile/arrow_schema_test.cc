@@ -79,6 +79,15 @@ TEST(ArrowSchema, NumbersFieldsWhenOneHasNoId) {
   EXPECT_EQ(counted.fields()[1].id, 2);
 }
 
+// A position delete file is read by no schema, but it can be described.
+TEST(ArrowSchema, NumbersFieldsWhenOneHasAReservedId) {
+  const auto path =
+      arrow::field("file_path", arrow::utf8(), false,
+                   arrow::key_value_metadata({"PARQUET:field_id"}, {std::string("2147483546")}));
+  PK_ASSERT_OK(auto counted, FromArrowSchema(*arrow::schema({path})));
+  EXPECT_EQ(counted.fields()[0].id, 1);
+}
+
 TEST(ArrowSchema, RefusesATypeThatNestsTooDeep) {
   std::shared_ptr<arrow::DataType> type = arrow::int32();
   for (int i = 0; i < 1000; ++i) type = arrow::list(type);

@@ -100,7 +100,7 @@ class DeleteFiles(LakeTest):
         seen = self.lake.pyiceberg("ns.t")
         self.assertEqual(seen.scan().to_arrow().num_rows, 95)
         self.lake.error("scan", "ns.t")
-        self.lake.run("doctor")
+        self.lake.run("doctor", "--deep")
 
 
 if __name__ == "__main__":
