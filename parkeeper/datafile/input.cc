@@ -12,6 +12,7 @@
 #include "parkeeper/datafile/arrow_adapter_internal.h"
 #include "parkeeper/datafile/arrow_schema_internal.h"
 #include "parkeeper/datafile/convert_internal.h"
+#include "parkeeper/datafile/parquet_file_internal.h"
 #include "parkeeper/datafile/parquet_source_internal.h"
 #include "parkeeper/datafile/text_input_internal.h"
 #include "parkeeper/datafile/text_stream_internal.h"
@@ -54,8 +55,11 @@ Result<Format> FormatOf(const std::string& path, const InputOptions& options) {
 class ConformingSource : public BatchSource {
  public:
   ConformingSource(std::string path, std::unique_ptr<BatchSource> source,
-                   std::shared_ptr<const Schema> schema)
-      : path_(std::move(path)), source_(std::move(source)), schema_(std::move(schema)) {}
+                   std::shared_ptr<const Schema> schema, int64_t rows_before)
+      : path_(std::move(path)),
+        source_(std::move(source)),
+        schema_(std::move(schema)),
+        rows_before_(rows_before) {}
 
   const Schema& schema() const override { return *schema_; }
 
@@ -80,7 +84,7 @@ class ConformingSource : public BatchSource {
   std::string path_;
   std::unique_ptr<BatchSource> source_;
   std::shared_ptr<const Schema> schema_;
-  int64_t rows_before_ = 0;
+  int64_t rows_before_;
 };
 
 // An Arrow IPC file or stream.
@@ -152,6 +156,31 @@ Result<std::unique_ptr<BatchSource>> OpenParquetInput(const std::string& path, c
   return AsInput(OpenParquetSource(std::move(input), {}, reading));
 }
 
+// Row groups [first, last) for each piece.
+Result<std::vector<InputOptions>> SplitRowGroups(const parquet::FileMetaData& metadata,
+                                                 const InputOptions& options, int64_t pieces,
+                                                 int64_t least_bytes) {
+  std::vector<InputOptions> split;
+  PK_TRY(Guarded(ErrorCode::kCorrupt, [&]() -> arrow::Status {
+    const int groups = metadata.num_row_groups();
+    int64_t total = 0, rows = 0;
+    for (int i = 0; i < groups; ++i) total += metadata.RowGroup(i)->total_byte_size();
+    const int64_t count = std::clamp<int64_t>(
+        std::min(pieces, total / std::max<int64_t>(least_bytes, 1)), 1, std::max(groups, 1));
+    for (int64_t i = 0; i < count; ++i) {
+      InputOptions piece = options;
+      piece.row_groups = {int(groups * i / count), int(groups * (i + 1) / count)};
+      piece.rows_before = rows;
+      for (int group = piece.row_groups->first; group < piece.row_groups->second; ++group) {
+        rows += metadata.RowGroup(group)->num_rows();
+      }
+      split.push_back(std::move(piece));
+    }
+    return arrow::Status::OK();
+  }));
+  return split;
+}
+
 }  // namespace
 
 Result<Schema> InferSchema(const std::string& path, const InputOptions& options) {
@@ -180,12 +209,13 @@ Result<std::unique_ptr<BatchSource>> OpenInput(const std::string& path,
   switch (format.format) {
     case InputFormat::kParquet: {
       auto source = PK_TRY(OpenParquetInput(path, *schema, options));
-      return std::make_unique<ConformingSource>(path, std::move(source), std::move(schema));
+      return std::make_unique<ConformingSource>(path, std::move(source), std::move(schema),
+                                                options.row_groups ? options.rows_before : 0);
     }
     case InputFormat::kArrowIpc: {
       auto source = PK_TRY(IpcSource::Open(path));
       PK_TRY(CheckConforms(source->schema(), *schema).With(path));
-      return std::make_unique<ConformingSource>(path, std::move(source), std::move(schema));
+      return std::make_unique<ConformingSource>(path, std::move(source), std::move(schema), 0);
     }
     case InputFormat::kJsonLines:
       return OpenJsonLines(path, std::move(schema), options);
@@ -195,6 +225,16 @@ Result<std::unique_ptr<BatchSource>> OpenInput(const std::string& path,
   InputOptions csv = options;
   if (format.tabs && csv.delimiter == ',') csv.delimiter = '\t';
   return OpenCsv(path, std::move(schema), csv);
+}
+
+Result<std::vector<InputOptions>> SplitInput(const std::string& path, const InputOptions& options,
+                                             int64_t pieces, int64_t least_bytes) {
+  const Format format = PK_TRY(FormatOf(path, options));
+  if (format.format != InputFormat::kParquet || options.row_groups || pieces < 2)
+    return {{options}};
+  const ParquetFile file =
+      PK_TRY(AsInput(OpenParquetFile(PK_TRY(OpenLocalFile(path)), {}, true).With(path)));
+  return PK_TRY(AsInput(SplitRowGroups(*file.metadata, options, pieces, least_bytes).With(path)));
 }
 
 }  // namespace pk::datafile

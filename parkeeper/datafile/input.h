@@ -34,6 +34,7 @@ struct InputOptions {
   // Only these row groups [first, last) of a Parquet file, so that several writers share one large
   // file.
   std::optional<std::pair<int, int>> row_groups;
+  int64_t rows_before = 0;  // of the file, before `row_groups`; for errors
 };
 
 // The columns that the file holds; for text formats inferred from its first megabyte. Ids from 1
@@ -47,5 +48,12 @@ Result<iceberg::Schema> InferSchema(const std::string& path, const InputOptions&
 Result<std::unique_ptr<BatchSource>> OpenInput(const std::string& path,
                                                std::shared_ptr<const iceberg::Schema> schema,
                                                const InputOptions& options = {});
+
+// The file in pieces, for OpenInput, that several threads can read; together and in order they are
+// the whole file. At most `pieces`, of about as many row groups each, and none of much less than
+// `least_bytes` before compression. Files other than Parquet, and those of which `options` name row
+// groups already, are one piece. Errors as of InferSchema.
+Result<std::vector<InputOptions>> SplitInput(const std::string& path, const InputOptions& options,
+                                             int64_t pieces, int64_t least_bytes);
 
 }  // namespace pk::datafile

@@ -233,6 +233,43 @@ TEST_F(Input, SomeRowGroupsOfAParquetFileCanBeChosen) {
   EXPECT_EQ(lines[0].substr(0, 10), R"({"id":2000)");
 }
 
+TEST_F(Input, PiecesOfAParquetFileAreTheWholeInOrder) {
+  const std::string path = PARKEEPER_SOURCE_DIR "/tests/golden/parquet/pages.parquet";
+  const std::string schema = "id long, word string, text string, quarter double";
+  PK_ASSERT_OK(auto whole, Read(path, schema));
+  PK_ASSERT_OK(auto pieces, SplitInput(path, {}, 2, 1));
+  ASSERT_THAT(pieces, SizeIs(2));
+  std::vector<std::string> together;
+  for (const InputOptions& piece : pieces) {
+    EXPECT_EQ(piece.rows_before, int64_t(together.size()));
+    PK_ASSERT_OK(auto lines, Read(path, schema, piece));
+    EXPECT_THAT(lines, ::testing::Not(::testing::IsEmpty()));
+    together.insert(together.end(), lines.begin(), lines.end());
+  }
+  EXPECT_TRUE(together == whole);
+}
+
+TEST_F(Input, PiecesAreNoSmallerThanARowGroupOrTheLeastSize) {
+  const std::string path = PARKEEPER_SOURCE_DIR "/tests/golden/parquet/pages.parquet";
+  PK_ASSERT_OK(auto groups, SplitInput(path, {}, 1000, 1));
+  EXPECT_GT(groups.size(), 2);
+  for (const InputOptions& piece : groups) {
+    EXPECT_EQ(piece.row_groups->second, piece.row_groups->first + 1);
+  }
+  EXPECT_THAT(SplitInput(path, {}, 1000, int64_t{1} << 40), IsOkAnd(SizeIs(1)));
+  EXPECT_THAT(SplitInput(path, groups[1], 1000, 1), IsOkAnd(SizeIs(1)));
+  EXPECT_THAT(SplitInput(Write("a.csv", "id\n1\n"), {}, 1000, 1), IsOkAnd(SizeIs(1)));
+  EXPECT_THAT(SplitInput(Write("b.parquet", "no such thing"), {}, 2, 1),
+              IsErrorWith(ErrorCode::kInvalidArgument, "b.parquet"));
+}
+
+TEST_F(Input, ErrorsInAPieceCountRowsFromTheStartOfTheFile) {
+  const std::string path = PARKEEPER_SOURCE_DIR "/tests/golden/parquet/pages.parquet";
+  PK_ASSERT_OK(auto pieces, SplitInput(path, {}, 3, 1));
+  EXPECT_THAT(Read(path, "id long, word string, text string, quarter double not null", pieces[1]),
+              IsErrorWith(ErrorCode::kInvalidArgument, "pages.parquet behind row 2000"));
+}
+
 TEST_F(Input, AParquetFileThatDoesNotFitIsRefusedBeforeItsRows) {
   const std::string path = PARKEEPER_SOURCE_DIR "/tests/golden/parquet/pages.parquet";
   EXPECT_THAT(OpenInput(path, SchemaOf("id long, word string")),

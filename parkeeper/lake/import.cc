@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "parkeeper/base/parallel.h"
 #include "parkeeper/iceberg/partition_spec.h"
 
 namespace pk::lake {
@@ -53,6 +54,16 @@ Result<> CheckColumns(const std::vector<std::string>& paths, const iceberg::Sche
   return {};
 }
 
+// Large Parquet files are read in pieces, so that writers share a file; small ones stay whole.
+constexpr int64_t kPiecesPerWriter = 8;
+constexpr int64_t kLeastPieceBytes = int64_t{16} << 20;
+
+// What one writer reads at a time.
+struct Piece {
+  size_t file = 0;
+  datafile::InputOptions input;
+};
+
 class Importing {
  public:
   Importing(Lake& lake, const std::vector<std::string>& paths, const ImportOptions& options)
@@ -61,11 +72,13 @@ class Importing {
   // One commit of the files [first, last).
   Result<> Commit(const LoadedTable& table, size_t first, size_t last, ImportResult& result) {
     const auto schema = std::make_shared<const iceberg::Schema>(table.metadata->schema());
-    size_t at = first;
+    const std::vector<Piece> pieces = PK_TRY(Pieces(first, last));
+    size_t at = 0;
     const table::NextSource next = [&]() -> Result<std::unique_ptr<datafile::BatchSource>> {
-      files_done_ = at;
-      if (at == last) return std::unique_ptr<datafile::BatchSource>();
-      return datafile::OpenInput(paths_[at++], schema, options_.input);
+      files_done_ = at == pieces.size() ? last : pieces[at].file;
+      if (at == pieces.size()) return std::unique_ptr<datafile::BatchSource>();
+      const Piece& piece = pieces[at++];
+      return datafile::OpenInput(paths_[piece.file], schema, piece.input);
     };
     const int64_t rows_before = result.rows, bytes_before = result.bytes;
     const table::AppendOptions append{.writers = options_.writers,
@@ -87,6 +100,21 @@ class Importing {
   }
 
  private:
+  // The files [first, last), cut only as far as there are too few of them for the writers.
+  Result<std::vector<Piece>> Pieces(size_t first, size_t last) const {
+    const int64_t writers = options_.writers > 0 ? options_.writers : AvailableCores();
+    const int64_t files = int64_t(last - first);
+    const int64_t each = writers == 1 ? 1 : (writers * kPiecesPerWriter + files - 1) / files;
+    std::vector<Piece> pieces;
+    for (size_t file = first; file < last; ++file) {
+      for (datafile::InputOptions& input :
+           PK_TRY(datafile::SplitInput(paths_[file], options_.input, each, kLeastPieceBytes))) {
+        pieces.push_back({file, std::move(input)});
+      }
+    }
+    return pieces;
+  }
+
   Lake& lake_;
   const std::vector<std::string>& paths_;
   const ImportOptions& options_;
