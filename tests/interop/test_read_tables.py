@@ -53,7 +53,8 @@ class ReadTables(LakeTest):
                 name = self.register(table)
                 self.assert_every_snapshot(name, table)
                 self.assert_same_rows(self.lake.scan(name), pyiceberg_tables.rows(0, 90))
-                self.append_and_read(name, table)
+                if codec in ("gzip", "snappy"):
+                    self.append_and_read(name, table)
 
     def test_every_transform(self):
         for number, partition in enumerate(pyiceberg_tables.PARTITIONS):
@@ -62,7 +63,7 @@ class ReadTables(LakeTest):
                 name = self.register(table)
                 self.assert_every_snapshot(name, table)
                 self.assert_filters(name, pyiceberg_tables.PARTITIONS[partition][0])
-                if number % 4 == 0:
+                if number % 6 == 0:
                     self.append_and_read(name, table)
 
     def assert_filters(self, name, column):

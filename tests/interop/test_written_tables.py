@@ -21,7 +21,7 @@ PARTITIONINGS = [
     "truncate(100000000, i)", "truncate(30, id)", "truncate(50000, d9)", "truncate(2147483647, d38)",
     "truncate(2, s)", "truncate(3, bn)", "year(dt)", "month(ts)", "month(tz)", "day(tz)", "hour(ts)",
     "void(i)", "s, bucket(3, i), year(ts)"]
-ROWS = [samples.table(0, 22), samples.table(22, 22)]
+ROWS = [samples.table(0, 16), samples.table(16, 16)]
 ALL = [row for part in ROWS for row in part.to_pylist()]
 
 
@@ -150,7 +150,8 @@ class WrittenTables(LakeTest):
         self.assert_same_rows(seen.scan().to_arrow(), want, "PyIceberg")
         self.assert_same_rows(self.lake.scan(table), want, "ours")
         self.assert_partitions(seen)
-        for filter in self.filters_of(column):
+        filters = self.filters_of(column)
+        for filter in filters[::3] if "bucket" in spec else filters:
             self.assert_filter(table, seen, filter)
 
     def filters_of(self, column):
