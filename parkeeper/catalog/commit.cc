@@ -234,6 +234,11 @@ Result<CommitResult> DirectCommit::Run(CommitId id) {
   Result<CommitResult> result = Attempts(id);
   const bool unknown = !result.ok() && result.error().code() == ErrorCode::kOutcomeUnknown;
   if (manifests_written_ && !unknown) context_.files.Discard(append_->files);
+  // Of this call nothing can be applied any more, but of an earlier one with this id it may.
+  if (id == CommitId::kMaybeRepeated && !result.ok() &&
+      result.error().code() == ErrorCode::kUnavailable) {
+    return OutcomeUnknown(result.error().message());
+  }
   return result;
 }
 

@@ -88,12 +88,16 @@ Result<LoadedTable> CoordinatedCatalog::Publish(const TableName& name, const std
   if (const Refused* refused = sent.refused()) {
     bool mine = false;
     if (sent.repeated) {
-      // The head's path is ours alone: if it is there, an earlier copy was applied.
-      Result<bool> made = [&]() -> Result<bool> {
-        return PK_TRY(FindNode(HeadPath(key), backoff)).has_value();
-      }();
+      // The head's path is ours alone: who makes it decides. A tombstone there stops copies that
+      // are still on their way, which a name that is free again would let through.
+      head.dropped = true;
+      const Transaction tombstone = Transaction().Create(HeadPath(key), Encode(head));
+      const Result<Sent> spent = SendUntilKnown(sessions_, tombstone, backoff);
+      if (!spent.ok()) return Error(ErrorCode::kOutcomeUnknown, spent.error().message());
+      Result<ReadHead> made = LoadHead(sessions_, key, backoff);
       if (!made.ok()) return Error(ErrorCode::kOutcomeUnknown, made.error().message());
-      mine = *made;
+      // Our own table may be dropped already, by a round: then it has a record.
+      mine = !made->node.dropped || made->node.version > 0;
     }
     if (!mine && refused->reason.code() == ErrorCode::kAlreadyExists) {
       return AlreadyExists(fmt::format("table {} exists already", ToString(name)));
@@ -198,20 +202,26 @@ Result<> CoordinatedCatalog::RenameTable(const TableName& from, const TableName&
   PK_TRY(CheckNameIsFree(to, backoff));
   for (;;) {
     PK_TRY(EnsureBucket(to, backoff));
-    Transaction transaction;
-    transaction.Create(NamePath(to), Encode(source.node));
-    transaction.Remove(NamePath(from), source.version);
-    const Sent sent = PK_TRY(SendUntilKnown(sessions_, transaction, backoff));
-    const Refused* refused = sent.refused();
-    if (refused == nullptr) return {};
-    // The target with our key: it was renamed, by an earlier copy of this request or by one like
-    // it.
+    const ReadHead head = PK_TRY(LoadHead(sessions_, source.node.key, backoff));
+    if (head.node.dropped) return NoTable(from);
+    // A round like any other, so that a late copy of it dies with the head's version: name nodes
+    // come again with version 0, and it would move the name of a table that has `from` by then.
+    const RecordNode record{.round = options_.ids->NewUuid4().ToString(),
+                            .dropped = false,
+                            .metadata_location = head.node.metadata_location,
+                            .commits = {}};
+    Transaction names;
+    names.Create(NamePath(to), Encode(source.node)).Remove(NamePath(from), source.version);
+    const auto moved = PK_TRY(MoveHead(sessions_, source.node.key, head, head.node, record, names,
+                                       *options_.ids, backoff));
+    if (std::holds_alternative<Moved>(moved)) return {};
     const auto target = PK_TRY(FindNode(NamePath(to), backoff));
+    // Somebody else made the same rename: the table has the name that it was to have.
     if (target && PK_TRY(DecodeName(target->value)).key == source.node.key) return {};
     if (target) return AlreadyExists(fmt::format("table {} exists already", ToString(to)));
     const auto now = PK_TRY(FindNode(NamePath(from), backoff));
     if (!now || PK_TRY(DecodeName(now->value)).key != source.node.key) return NoTable(from);
-    if (!backoff.Wait()) return refused->reason;
+    if (!backoff.Wait()) return Unavailable("other writers were faster");
   }
 }
 
