@@ -203,7 +203,9 @@ Result<> CoordinatedCatalog::RenameTable(const TableName& from, const TableName&
   for (;;) {
     PK_TRY(EnsureBucket(to, backoff));
     const ReadHead head = PK_TRY(LoadHead(sessions_, source.node.key, backoff));
-    if (head.node.dropped) return NoTable(from);
+    // Looked up after the head: as long as the head stands, so does the table's name.
+    const auto named = PK_TRY(FindNode(NamePath(from), backoff));
+    if (!named || PK_TRY(DecodeName(named->value)).key != source.node.key) return NoTable(from);
     // A round like any other, so that a late copy of it dies with the head's version: name nodes
     // come again with version 0, and it would move the name of a table that has `from` by then.
     const RecordNode record{.round = options_.ids->NewUuid4().ToString(),
@@ -211,7 +213,7 @@ Result<> CoordinatedCatalog::RenameTable(const TableName& from, const TableName&
                             .metadata_location = head.node.metadata_location,
                             .commits = {}};
     Transaction names;
-    names.Create(NamePath(to), Encode(source.node)).Remove(NamePath(from), source.version);
+    names.Create(NamePath(to), Encode(source.node)).Remove(NamePath(from), named->stat.version);
     const auto moved = PK_TRY(MoveHead(sessions_, source.node.key, head, head.node, record, names,
                                        *options_.ids, backoff));
     if (std::holds_alternative<Moved>(moved)) return {};
@@ -219,8 +221,6 @@ Result<> CoordinatedCatalog::RenameTable(const TableName& from, const TableName&
     // Somebody else made the same rename: the table has the name that it was to have.
     if (target && PK_TRY(DecodeName(target->value)).key == source.node.key) return {};
     if (target) return AlreadyExists(fmt::format("table {} exists already", ToString(to)));
-    const auto now = PK_TRY(FindNode(NamePath(from), backoff));
-    if (!now || PK_TRY(DecodeName(now->value)).key != source.node.key) return NoTable(from);
     if (!backoff.Wait()) return Unavailable("other writers were faster");
   }
 }
@@ -230,6 +230,12 @@ Result<> CoordinatedCatalog::DropTable(const TableName& name, bool purge) {
   for (;;) {
     const ReadName found = PK_TRY(LoadName(name, backoff));
     const ReadHead head = PK_TRY(LoadHead(sessions_, found.node.key, backoff));
+    // Again after the head: as long as the head stands, so does the table's name. What is removed
+    // below is this table's, for the name nodes of all tables begin at version 0.
+    if (PK_TRY(LoadName(name, backoff)).node.key != found.node.key) {
+      if (!backoff.Wait()) return NoTable(name);
+      continue;
+    }
     if (purge) {
       const auto metadata = PK_TRY(files_.Load(head.node.metadata_location));
       PK_CHECK(metadata->Property("gc.enabled", "true") != "false",
