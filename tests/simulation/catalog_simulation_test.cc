@@ -46,9 +46,11 @@ class Process {
         storage, {.schedule = [this, odds](storage::Call, std::string_view) { return Draw(odds); },
                   .clock = &simulation.clock(),
                   .latency = std::chrono::milliseconds(1)});
+    // A short deadline lets outcomes leave the catalog unknown, a long one has it settle them.
+    const auto within = std::chrono::milliseconds(simulation.Random(2) == 0 ? 20'000 : 200);
     while (catalog_ == nullptr && !simulation_.crashed()) {
       auto opened = OpenCatalog(sessions_, *storage_,
-                                {.retry = {.within = std::chrono::seconds(20)},
+                                {.retry = {.within = within},
                                  .write_threads = 1,
                                  .clock = &simulation.clock(),
                                  .ids = &simulation.ids()});
