@@ -63,20 +63,24 @@ class TableExamination {
     if (!listed.ok()) Find("listing its files failed: " + listed.error().message());
   }
 
-  // Size of a file below the table's location or elsewhere; -1 when it is missing.
-  int64_t SizeOf(const std::string& location) {
+  // Size of a file below the table's location or elsewhere.
+  Result<int64_t> SizeOf(const std::string& location) {
     const auto found = sizes_.find(location);
     if (found != sizes_.end()) return found->second;
-    const Result<storage::FileStatus> status = storage_.Stat(location);
-    return status.ok() ? status->size : -1;
+    return PK_TRY(storage_.Stat(location)).size;
   }
 
   // Says what is wrong with a file's presence and size; true when nothing is.
   bool CheckSize(const std::string& location, int64_t stated, std::string_view kind) {
-    const int64_t size = SizeOf(location);
-    if (size == stated) return true;
-    Find(size < 0 ? fmt::format("{} {} is missing", kind, location)
-                  : fmt::format("{} {} has {} bytes, {} are stated", kind, location, size, stated));
+    const Result<int64_t> size = SizeOf(location);
+    if (size.ok() && *size == stated) return true;
+    if (size.ok()) {
+      Find(fmt::format("{} {} has {} bytes, {} are stated", kind, location, *size, stated));
+    } else if (size.error().code() == ErrorCode::kNotFound) {
+      Find(fmt::format("{} {} is missing", kind, location));
+    } else {
+      Find(fmt::format("{} {}: {}", kind, location, size.error().message()));
+    }
     return false;
   }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <set>
 
 #include "parkeeper/base/parallel.h"
 #include "parkeeper/iceberg/partition_spec.h"
@@ -16,6 +17,14 @@ using catalog::LoadedTable;
 using catalog::TableName;
 
 namespace {
+
+// Opening a source holds its columns against the table's.
+Result<> CheckColumns(const std::vector<std::string>& paths, const iceberg::Schema& schema,
+                      const datafile::InputOptions& input) {
+  const auto shared = std::make_shared<const iceberg::Schema>(schema);
+  for (const std::string& path : paths) PK_TRY(datafile::OpenInput(path, shared, input));
+  return {};
+}
 
 // The table, made from the first file's schema when it is missing and that is wanted.
 Result<LoadedTable> LoadOrCreate(Lake& lake, const TableName& name,
@@ -31,6 +40,8 @@ Result<LoadedTable> LoadOrCreate(Lake& lake, const TableName& name,
   request.spec = PK_TRY(iceberg::ParsePartitionText(options.partition_by, request.schema));
   request.sort_order = PK_TRY(iceberg::ParseSortText(options.sort_by, request.schema));
   request.properties = options.properties;
+  // Files that do not fit leave no table behind.
+  PK_TRY(CheckColumns(paths, request.schema, options.input));
   catalog::Namespace level;
   for (const std::string& part : name.ns.levels) {
     level.levels.push_back(part);
@@ -44,14 +55,6 @@ Result<LoadedTable> LoadOrCreate(Lake& lake, const TableName& name,
     return lake.catalog().LoadTable(name);
   }
   return table;
-}
-
-// Opening a source holds its columns against the table's.
-Result<> CheckColumns(const std::vector<std::string>& paths, const iceberg::Schema& schema,
-                      const datafile::InputOptions& input) {
-  const auto shared = std::make_shared<const iceberg::Schema>(schema);
-  for (const std::string& path : paths) PK_TRY(datafile::OpenInput(path, shared, input));
-  return {};
 }
 
 // Large Parquet files are read in pieces, so that writers share a file; small ones stay whole.
@@ -129,7 +132,7 @@ Result<ImportResult> Import(Lake& lake, const TableName& name,
   PK_CHECK(options.commit_every >= 0, InvalidArgument("commit-every must not be negative"));
   ImportResult result;
   const LoadedTable table = PK_TRY(LoadOrCreate(lake, name, paths, options, result.created));
-  PK_TRY(CheckColumns(paths, table.metadata->schema(), options.input));
+  if (!result.created) PK_TRY(CheckColumns(paths, table.metadata->schema(), options.input));
   const size_t step = options.commit_every == 0 ? paths.size() : size_t(options.commit_every);
   Importing importing(lake, paths, options);
   for (size_t first = 0; first < paths.size(); first += step) {
@@ -145,15 +148,22 @@ Result<ImportResult> Import(Lake& lake, const TableName& name,
 
 Result<std::vector<std::string>> ExpandPaths(const std::vector<std::string>& patterns) {
   std::vector<std::string> paths;
+  std::set<std::string> seen;
+  const auto add = [&](std::string path) {
+    if (seen.insert(path).second) paths.push_back(std::move(path));
+  };
   for (const std::string& pattern : patterns) {
+    struct stat literal{};
+    if (stat(pattern.c_str(), &literal) == 0) {  // a file may be called "a[1].csv"
+      add(pattern);
+      continue;
+    }
     glob_t found{};
     const int failure = glob(pattern.c_str(), GLOB_BRACE, nullptr, &found);
-    const size_t before = paths.size();
-    for (size_t i = 0; failure == 0 && i < found.gl_pathc; ++i) {
-      paths.emplace_back(found.gl_pathv[i]);
-    }
+    const size_t matches = failure == 0 ? found.gl_pathc : 0;
+    for (size_t i = 0; i < matches; ++i) add(found.gl_pathv[i]);
     globfree(&found);
-    PK_CHECK(paths.size() > before, NotFound(fmt::format("no file matches '{}'", pattern)));
+    PK_CHECK(matches > 0, NotFound(fmt::format("no file matches '{}'", pattern)));
   }
   for (const std::string& path : paths) {
     struct stat status{};

@@ -86,8 +86,14 @@ std::unique_ptr<OpenedLake> OpenInMemory(std::string_view url, const std::string
 Result<std::unique_ptr<OpenedLake>> OpenUrl(std::string_view url, const LakeOptions& options) {
   const auto after = [&](std::string_view scheme) { return url.substr(scheme.size()); };
   PK_CHECK(!url.empty(), InvalidArgument("no lake given: pass --lake URL or set PARKEEPER_LAKE"));
+  PK_CHECK(url != "memory://", InvalidArgument("'memory://' has no name: write memory://NAME"));
   if (url.starts_with("memory://")) return OpenInMemory(url, std::string(after("memory://")));
-  if (url.starts_with("file://")) return OpenFolder(url, after("file://"), options);
+  if (url.starts_with("file:")) {
+    const std::string_view path = after(url.starts_with("file://") ? "file://" : "file:");
+    PK_CHECK(path.starts_with('/'),
+             InvalidArgument(fmt::format("'{}' names no folder: write file:///dir", url)));
+    return OpenFolder(url, path, options);
+  }
   if (url.starts_with("zk://") || url.starts_with("zks://")) {
     return Unsupported("this version has no ZooKeeper client yet: use a folder, as in ./lake");
   }
@@ -118,7 +124,9 @@ Result<AppendResult> Append(Lake& lake, const catalog::LoadedTable& table,
   Result<catalog::CommitResult> outcome =
       lake.catalog().Commit(table.key, commit, catalog::CommitId::kNew);
   if (!outcome.ok()) {
-    if (outcome.error().code() != ErrorCode::kOutcomeUnknown) remove();
+    // Nor when our own bug leaves it in doubt.
+    const ErrorCode code = outcome.error().code();
+    if (code != ErrorCode::kOutcomeUnknown && code != ErrorCode::kInternal) remove();
     return std::move(outcome).error();
   }
   if (const auto* rejected = std::get_if<catalog::Rejected>(&*outcome)) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <map>
 #include <mutex>
@@ -33,6 +34,41 @@ Result<int64_t> TargetBytes(const iceberg::TableMetadata& metadata, const Append
   return bytes;
 }
 
+// Names and types are the same; ids and whether values may be missing do not count.
+bool SameShape(const iceberg::Type& left, const iceberg::Type& right) {
+  if (left.is_primitive() || right.is_primitive()) {
+    return left.is_primitive() && right.is_primitive() && *left.primitive() == *right.primitive();
+  }
+  if (const auto* list = left.list()) {
+    return right.list() != nullptr && SameShape(list->element, right.list()->element);
+  }
+  if (const auto* map = left.map()) {
+    return right.map() != nullptr && SameShape(map->key, right.map()->key) &&
+           SameShape(map->value, right.map()->value);
+  }
+  if (right.struct_type() == nullptr) return false;
+  return std::ranges::equal(left.struct_type()->fields, right.struct_type()->fields,
+                            [](const iceberg::Field& a, const iceberg::Field& b) {
+                              return a.name == b.name && SameShape(a.type, b.type);
+                            });
+}
+
+// Beyond it the kernels that split and sort would read one type as another.
+Result<> CheckColumns(const iceberg::Schema& source, const iceberg::Schema& table) {
+  PK_CHECK(source.fields().size() == table.fields().size(),
+           InvalidArgument(fmt::format("a source has {} columns, the table {}",
+                                       source.fields().size(), table.fields().size())));
+  for (size_t i = 0; i < table.fields().size(); ++i) {
+    const iceberg::Field& have = source.fields()[i];
+    const iceberg::Field& want = table.fields()[i];
+    PK_CHECK(have.name == want.name && SameShape(have.type, want.type),
+             InvalidArgument(fmt::format("a source has '{}' {} where the table has column '{}' {}",
+                                         have.name, iceberg::ToString(have.type), want.name,
+                                         iceberg::ToString(want.type))));
+  }
+  return {};
+}
+
 // Several threads take sources in turn, split what they read by partition, and write.
 class Appending {
  public:
@@ -40,16 +76,23 @@ class Appending {
             const iceberg::Schema& schema)
       : next_(next), options_(options), writer_(writer), schema_(schema) {}
 
-  // The work of one thread.
+  // The work of one thread. After an error of one the others end with their batch.
   Result<> Work() {
-    for (;;) {
+    Result<> done = TakeSources();
+    if (!done.ok()) failed_ = true;
+    return done;
+  }
+
+ private:
+  Result<> TakeSources() {
+    while (!failed_) {
       std::unique_ptr<BatchSource> source = PK_TRY(NextOne());
       if (source == nullptr) return {};
       PK_TRY(Drain(*source));
     }
+    return {};
   }
 
- private:
   Result<std::unique_ptr<BatchSource>> NextOne() {
     std::lock_guard lock(mutex_);
     if (exhausted_) return std::unique_ptr<BatchSource>();
@@ -59,11 +102,8 @@ class Appending {
   }
 
   Result<> Drain(BatchSource& source) {
-    PK_CHECK(
-        source.schema().fields().size() == schema_.fields().size(),
-        InvalidArgument(fmt::format("a source has {} columns, the table {}",
-                                    source.schema().fields().size(), schema_.fields().size())));
-    for (;;) {
+    PK_TRY(CheckColumns(source.schema(), schema_));
+    while (!failed_) {
       PK_CHECK(!options_.stop.stop_requested(), Cancelled("the append was stopped"));
       std::optional<Batch> batch = PK_TRY(source.Next());
       if (!batch) return {};
@@ -71,6 +111,7 @@ class Appending {
       PK_TRY(writer_.Write(*batch));
       Report(batch->num_rows());
     }
+    return {};
   }
 
   void Report(int64_t rows) {
@@ -88,6 +129,7 @@ class Appending {
   const iceberg::Schema& schema_;
   std::mutex mutex_;
   bool exhausted_ = false;
+  std::atomic<bool> failed_{false};
   AppendProgress progress_;
 };
 
@@ -103,8 +145,9 @@ Result<AppendedFiles> WriteDataFiles(storage::Storage& storage,
       storage, metadata,
       {.parquet = PK_TRY(datafile::WriterOptionsFrom(metadata.properties, metadata.schema())),
        .target_file_bytes = PK_TRY(TargetBytes(metadata, options)),
-       .memory_bytes = options.memory_bytes,
-       .lanes = threads},
+       .memory_bytes = std::max<int64_t>(options.memory_bytes, 0),
+       .lanes = threads,
+       .stop = options.stop},
       ids);
   Appending appending(next, options, writer, metadata.schema());
   Result<> done = ParallelFor(size_t(threads), threads, [&](size_t) { return appending.Work(); });

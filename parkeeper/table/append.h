@@ -21,7 +21,8 @@
 namespace pk::table {
 
 // The next source of rows, or null when there is no more; its columns are those of the table's
-// current schema, in order. Called by one thread at a time.
+// current schema, in order, by name and type (else kInvalidArgument names the first other one).
+// Called by one thread at a time.
 using NextSource = std::function<Result<std::unique_ptr<datafile::BatchSource>>()>;
 
 // Rows and bytes read so far; called now and then, from any thread, one call at a time.
@@ -34,8 +35,8 @@ struct AppendProgress {
 struct AppendOptions {
   int writers = 0;                // threads; 0: the cores available
   int64_t target_file_bytes = 0;  // 0: property write.target-file-size-bytes, else 512 MiB
-  // Rows waiting in memory, over all writers; when it is full the largest open files are finished
-  // early.
+  // Rows in memory, over all writers, beside the batch that each has read; when it is full the
+  // partitions with the most are written early. Sorting copies what it sorts.
   int64_t memory_bytes = int64_t{1} << 30;
   std::stop_token stop;
   std::function<void(const AppendProgress&)> progress;

@@ -43,11 +43,15 @@ Result<std::shared_ptr<const iceberg::Snapshot>> SelectSnapshot(const TableMetad
   return metadata.current_snapshot();
 }
 
-// The present schema for the present state; a snapshot of the past is read with its own.
+// The present schema for the present state of a branch; a snapshot of the past is read with its
+// own, and so is a tag.
 std::shared_ptr<const Schema> SchemaOf(const TableMetadata& metadata,
                                        const iceberg::Snapshot* snapshot,
                                        const SnapshotSelector& selector) {
-  const bool present = std::holds_alternative<std::monostate>(selector);
+  bool present = std::holds_alternative<std::monostate>(selector);
+  if (const auto* name = std::get_if<std::string>(&selector)) {
+    present = !metadata.refs.at(*name).is_tag;
+  }
   const int32_t id = present || snapshot == nullptr
                          ? metadata.current_schema_id
                          : snapshot->schema_id.value_or(metadata.current_schema_id);
@@ -62,15 +66,19 @@ std::shared_ptr<const Schema> SchemaOf(const TableMetadata& metadata,
 Result<std::shared_ptr<const Schema>> Project(const std::shared_ptr<const Schema>& schema,
                                               const std::vector<std::string>& columns) {
   if (columns.empty()) return schema;
-  const Schema selected = PK_TRY(iceberg::Select(*schema, columns));
+  std::vector<std::string> names;  // as the schema spells them
+  for (const std::string& column : columns) {
+    const iceberg::Field* named = schema->FindByName(column);
+    if (named == nullptr) named = schema->FindByName(column, false);
+    names.push_back(named == nullptr ? column : schema->FullName(named->id));
+  }
+  const Schema selected = PK_TRY(iceberg::Select(*schema, names));
   std::vector<iceberg::Field> fields = selected.fields();
   const auto place = [&](const iceberg::Field& field) {
-    for (size_t i = 0; i < columns.size(); ++i) {
-      const iceberg::Field* named = schema->FindByName(columns[i]);
-      if (named == nullptr) named = schema->FindByName(columns[i], false);
-      if (named != nullptr && schema->PathTo(named->id).front() == field.id) return i;
+    for (size_t i = 0; i < names.size(); ++i) {
+      if (schema->PathTo(schema->FindByName(names[i])->id).front() == field.id) return i;
     }
-    return columns.size();
+    return names.size();
   };
   std::stable_sort(fields.begin(), fields.end(),
                    [&](const auto& a, const auto& b) { return place(a) < place(b); });
@@ -161,9 +169,8 @@ class Planning {
  private:
   // Whether the manifest must be read.
   Result<bool> Consider(const ManifestFile& manifest) {
-    const int64_t live =
-        int64_t{manifest.added_files.value_or(1)} + manifest.existing_files.value_or(1);
-    if (live == 0) return false;
+    // Lists of v1 may not say.
+    if (manifest.added_files == 0 && manifest.existing_files == 0) return false;
     PK_CHECK(manifest.content == iceberg::ManifestContent::kData,
              Unsupported(fmt::format("the snapshot has delete files ({}), which this version "
                                      "cannot apply",
@@ -172,7 +179,8 @@ class Planning {
     const SpecFilter& filter = *PK_TRY(FilterOf(manifest.spec_id).With(manifest.location));
     if (!plan_.filter.is_false() && filter.MightMatch(manifest)) return true;
     ++plan_.counts.manifests_skipped_by_partition;
-    plan_.counts.files_in_skipped_manifests += live;
+    plan_.counts.files_in_skipped_manifests +=
+        int64_t{manifest.added_files.value_or(0)} + manifest.existing_files.value_or(0);
     return false;
   }
 
@@ -198,6 +206,8 @@ class Planning {
         PK_TRY(manifest::ReadColumns(bytes, manifest, *filter.spec, *plan_.table_schema, options_));
     std::map<std::vector<Value>, BoundExpression, iceberg::TupleLess> residuals;
     for (size_t row = 0; row < entries.size(); ++row) {
+      PK_CHECK(entries.content[row] == iceberg::FileContent::kData,
+               Corrupt(fmt::format("a delete file among data files: {}", entries.location[row])));
       ++out.counts.files;
       if (!filter.Matches(entries, row)) {
         ++out.counts.files_skipped_by_partition;
@@ -257,6 +267,8 @@ class Planning {
 
 Result<ScanPlan> PlanScan(storage::Storage& storage, const TableMetadata& metadata,
                           const ScanRequest& request, const PlanOptions& options) {
+  PK_CHECK(request.limit.value_or(0) >= 0,
+           InvalidArgument(fmt::format("a limit must not be negative: {}", *request.limit)));
   const auto snapshot = PK_TRY(SelectSnapshot(metadata, request.snapshot));
   ScanPlan plan;
   plan.limit = request.limit;

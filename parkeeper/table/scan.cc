@@ -1,9 +1,12 @@
 #include "parkeeper/table/scan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
+#include <list>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "parkeeper/base/parallel.h"
@@ -59,11 +62,23 @@ class ParallelScan final : public BatchSource {
         plan_(std::move(plan)),
         options_(options),
         left_(plan_.limit.value_or(INT64_MAX)),
-        units_(MakeUnits(plan_, threads)),
-        lanes_(options.keep_order ? units_.size() : 1) {
+        units_(left_ == 0 ? std::vector<Unit>() : MakeUnits(plan_, threads)),
+        lanes_(options.keep_order ? units_.size() : 1) {}
+
+  // As many threads as the system gives; with none there is an error.
+  Result<> Start(int threads) {
     const size_t count = std::min(size_t(threads), units_.size());
-    running_ = count;
-    for (size_t i = 0; i < count; ++i) threads_.emplace_back([this] { Work(); });
+    std::lock_guard lock(mutex_);
+    try {
+      while (running_ < count) {
+        threads_.emplace_back([this] { Work(); });
+        ++running_;
+      }
+    } catch (const std::system_error& failure) {
+      PK_CHECK(running_ > 0,
+               Unavailable(fmt::format("no thread to read with: {}", failure.what())));
+    }
+    return {};
   }
 
   ~ParallelScan() override {
@@ -98,26 +113,30 @@ class ParallelScan final : public BatchSource {
   }
 
  private:
+  struct Waiting {
+    Batch batch;
+    int64_t bytes = 0;
+  };
   struct Lane {
-    std::deque<Batch> batches;
+    std::list<Waiting> batches;  // takes no memory while it is empty
     bool done = false;
   };
 
   Batch Take(Lane& lane) {
-    Batch batch = std::move(lane.batches.front());
+    auto [batch, bytes] = std::move(lane.batches.front());
     lane.batches.pop_front();
-    waiting_bytes_ -= batch.bytes();
+    waiting_bytes_ -= bytes;
     if (batch.num_rows() > left_) batch = batch.Slice(0, left_);
     left_ -= batch.num_rows();
     if (left_ == 0) stopped_ = true;
     changed_.notify_all();
-    return batch;
+    return std::move(batch);
   }
 
   void Work() {
     for (;;) {
       std::unique_lock lock(mutex_);
-      if (stopped_ || next_ == units_.size()) break;
+      if (stopped_ || options_.stop.stop_requested() || next_ == units_.size()) break;
       const size_t index = next_++;
       lock.unlock();
       Result<> read = ReadUnit(index);
@@ -147,6 +166,7 @@ class ParallelScan final : public BatchSource {
                                          .counters = options_.counters};
     const auto source = PK_TRY(datafile::OpenParquet(storage_, unit.task->file, reader));
     for (;;) {
+      if (options_.stop.stop_requested()) return Cancelled("the scan was stopped");
       std::optional<Batch> batch = PK_TRY(source->Next());
       if (!batch) return {};
       if (batch->num_rows() > 0 && !Put(index, *std::move(batch))) return {};
@@ -165,7 +185,7 @@ class ParallelScan final : public BatchSource {
     });
     if (stopped_) return false;
     waiting_bytes_ += bytes;
-    lanes_[place].batches.push_back(std::move(batch));
+    lanes_[place].batches.push_back({std::move(batch), bytes});
     changed_.notify_all();
     return true;
   }
@@ -193,7 +213,10 @@ class ParallelScan final : public BatchSource {
 Result<std::unique_ptr<BatchSource>> Scan(storage::Storage& storage, const ScanPlan& plan,
                                           const ScanOptions& options) {
   const int threads = options.threads > 0 ? options.threads : AvailableCores();
-  return std::make_unique<ParallelScan>(storage, plan, options, threads);
+  PK_CHECK(plan.limit.value_or(0) >= 0, InvalidArgument("a limit must not be negative"));
+  auto scan = std::make_unique<ParallelScan>(storage, plan, options, threads);
+  PK_TRY(scan->Start(threads));
+  return scan;
 }
 
 }  // namespace pk::table

@@ -24,13 +24,14 @@ struct AsOfTime {
   int64_t timestamp_ms = 0;
 };
 // The current snapshot of main, or one by id, by time (on main), or by the name of a branch or tag.
+// A branch is read with the table's present schema, as main is; the others with their snapshot's.
 using SnapshotSelector = std::variant<std::monostate, int64_t, AsOfTime, std::string>;
 
 struct ScanRequest {
   iceberg::Expression filter;        // True: all rows
-  std::vector<std::string> columns;  // full names, in this order; empty: all
+  std::vector<std::string> columns;  // full names, in any case, in this order; empty: all
   SnapshotSelector snapshot;
-  std::optional<int64_t> limit;  // rows
+  std::optional<int64_t> limit;  // rows, at least 0
 };
 
 // One data file to read.
@@ -46,7 +47,7 @@ struct PlanCounts {
   int64_t files = 0;                           // in manifests that were read
   int64_t files_skipped_by_partition = 0;
   int64_t files_skipped_by_metrics = 0;
-  int64_t files_in_skipped_manifests = 0;
+  int64_t files_in_skipped_manifests = 0;  // as far as the list says, which v1 need not
 };
 
 struct ScanPlan {
@@ -89,7 +90,7 @@ struct ScanOptions {
 };
 
 // Rows of the plan: read by several threads at once, ahead of the consumer as far as memory allows.
-// The storage must outlive it.
+// The storage must outlive it. kUnavailable: the system gives no thread.
 Result<std::unique_ptr<datafile::BatchSource>> Scan(storage::Storage& storage, const ScanPlan& plan,
                                                     const ScanOptions& options = {});
 

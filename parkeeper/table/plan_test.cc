@@ -1,0 +1,183 @@
+#include <gtest/gtest.h>
+
+#include "parkeeper/table/scan.h"
+#include "tests/support/table_in_memory.h"
+
+namespace pk::table {
+namespace {
+
+using testing::IsErrorWith;
+using testing::IsOk;
+using testing::Lines;
+using testing::SampleRows;
+using testing::TableInMemory;
+
+Lines ColumnsOf(const ScanPlan& plan) {
+  Lines names;
+  for (const iceberg::Field& field : plan.projection->fields()) names.push_back(field.name);
+  return names;
+}
+
+// Manifests of 4, 4 and 1 files: ids 0 to 99, 100 to 199, and one in partition c9.
+void FillByCategory(TableInMemory& table) {
+  table.Append(SampleRows(0, 100));
+  table.Append(SampleRows(100, 200));
+  table.Append({R"({"id":200,"cat":"c9","x":1.5})"});
+}
+
+TEST(Plan, OfATableWithoutRowsIsEmpty) {
+  TableInMemory table;
+  PK_ASSERT_OK(const ScanPlan plan, table.Plan());
+  EXPECT_FALSE(plan.snapshot_id.has_value());
+  EXPECT_TRUE(plan.tasks.empty());
+  EXPECT_NE(Explain(plan).find("the table has no rows yet"), std::string::npos);
+  EXPECT_THAT(table.Read(plan), testing::IsOkAnd(::testing::IsEmpty()));
+}
+
+TEST(Plan, CountsWhatPartitionsAndMetricsLeaveOut) {
+  TableInMemory table({.partition_by = "cat"});
+  FillByCategory(table);
+  PK_ASSERT_OK(const ScanPlan all, table.Plan());
+  EXPECT_EQ(all.tasks.size(), 9u);
+  EXPECT_EQ(all.rows_most, 201);
+  EXPECT_EQ(all.counts.manifests, 3);
+  EXPECT_EQ(all.counts.files, 9);
+
+  PK_ASSERT_OK(const ScanPlan by_partition, table.PlanWhere("cat = 'c1'"));
+  EXPECT_EQ(by_partition.tasks.size(), 2u);
+  EXPECT_EQ(by_partition.counts.manifests_skipped_by_partition, 1);
+  EXPECT_EQ(by_partition.counts.files_in_skipped_manifests, 1);
+  EXPECT_EQ(by_partition.counts.files_skipped_by_partition, 6);
+  EXPECT_EQ(by_partition.counts.files_skipped_by_metrics, 0);
+  for (const FileTask& task : by_partition.tasks) EXPECT_TRUE(task.residual.is_true());
+
+  PK_ASSERT_OK(const ScanPlan by_metrics, table.PlanWhere("id >= 150 and id < 200"));
+  EXPECT_EQ(by_metrics.tasks.size(), 4u);
+  EXPECT_EQ(by_metrics.counts.files_skipped_by_metrics, 5);
+  EXPECT_EQ(by_metrics.rows_most, 100);
+  int64_t bytes = 0;
+  for (const FileTask& task : by_metrics.tasks) {
+    EXPECT_FALSE(task.residual.is_true());
+    bytes += task.file.file_size;
+  }
+  EXPECT_EQ(by_metrics.bytes, bytes);
+
+  PK_ASSERT_OK(const ScanPlan none, table.PlanWhere("id is null"));
+  EXPECT_TRUE(none.tasks.empty());
+  EXPECT_EQ(none.counts.manifests_skipped_by_partition, 3);
+}
+
+TEST(Plan, ExplainsItselfToPeopleAndScripts) {
+  TableInMemory table({.partition_by = "cat"});
+  FillByCategory(table);
+  PK_ASSERT_OK(const ScanPlan plan, table.PlanWhere("cat = 'c1' and id < 100"));
+  const std::string text = Explain(plan, true);
+  EXPECT_NE(text.find("manifests   3, 1 skipped by partition"), std::string::npos) << text;
+  EXPECT_NE(text.find("1 of 9 to read: 6 skipped by partition, 1 by column metrics"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("cat=c1"), std::string::npos) << text;
+  const std::string json = ToJson(plan);
+  EXPECT_NE(json.find("\"files-to-read\":1"), std::string::npos) << json;
+  EXPECT_NE(json.find("\"files-considered\":9"), std::string::npos) << json;
+}
+
+TEST(Plan, ProjectsInTheOrderAskedFor) {
+  TableInMemory table({.schema = "id long, p struct<a: int, b: int>, c string"});
+  const auto columns = [&](Lines names) {
+    return table.Plan({.filter = {}, .columns = std::move(names), .snapshot = {}, .limit = {}});
+  };
+  PK_ASSERT_OK(const ScanPlan all, columns({}));
+  EXPECT_EQ(ColumnsOf(all), (Lines{"id", "p", "c"}));
+  PK_ASSERT_OK(const ScanPlan some, columns({"c", "p.b", "ID"}));
+  EXPECT_EQ(ColumnsOf(some), (Lines{"c", "p", "id"}));
+  EXPECT_EQ(some.projection->fields()[1].type.struct_type()->fields.size(), 1u);
+  PK_ASSERT_OK(const ScanPlan twice, columns({"c", "c"}));
+  EXPECT_EQ(ColumnsOf(twice), Lines{"c"});
+  EXPECT_THAT(columns({"d"}), IsErrorWith(ErrorCode::kInvalidArgument, "d"));
+  EXPECT_THAT(table.PlanWhere("nope = 1"), IsErrorWith(ErrorCode::kInvalidArgument, "nope"));
+}
+
+TEST(Plan, TravelsInTimeByIdTimeAndRef) {
+  TableInMemory table;
+  const int64_t first = table.Append(SampleRows(0, 10));
+  const int64_t second = table.Append(SampleRows(10, 30));
+  table.metadata().refs["old"] = {.snapshot_id = first, .is_tag = true};
+  const auto rows_at = [&](SnapshotSelector at) -> Result<size_t> {
+    const auto lines =
+        table.Read(table.Plan({.filter = {}, .columns = {}, .snapshot = at, .limit = {}}));
+    if (!lines.ok()) return lines.error();
+    return lines->size();
+  };
+  using testing::IsOkAnd;
+  EXPECT_THAT(rows_at({}), IsOkAnd(30u));
+  EXPECT_THAT(rows_at(first), IsOkAnd(10u));
+  EXPECT_THAT(rows_at(second), IsOkAnd(30u));
+  EXPECT_THAT(rows_at(AsOfTime{2'000}), IsOkAnd(10u));
+  EXPECT_THAT(rows_at(AsOfTime{2'999}), IsOkAnd(10u));
+  EXPECT_THAT(rows_at(AsOfTime{3'000}), IsOkAnd(30u));
+  EXPECT_THAT(rows_at(std::string("old")), IsOkAnd(10u));
+  EXPECT_THAT(rows_at(std::string("main")), IsOkAnd(30u));
+  EXPECT_THAT(rows_at(int64_t{5}), IsErrorWith(ErrorCode::kNotFound, "no snapshot 5"));
+  EXPECT_THAT(rows_at(AsOfTime{1'999}), IsErrorWith(ErrorCode::kNotFound, "begins at 2000"));
+  EXPECT_THAT(rows_at(std::string("b")), IsErrorWith(ErrorCode::kNotFound, "branch or tag 'b'"));
+}
+
+TEST(Plan, ReadsThePastWithItsOwnSchemaAndABranchWithThePresentOne) {
+  TableInMemory table;
+  const int64_t first = table.Append(SampleRows(0, 1));
+  auto& metadata = table.metadata();
+  metadata.schemas.push_back(std::make_shared<const iceberg::Schema>(iceberg::Schema(
+      iceberg::ParseSchemaText("id long, cat string, x double, y int").value().type(),
+      metadata.current_schema_id + 1)));
+  ++metadata.current_schema_id;
+  metadata.refs["tag"] = {.snapshot_id = first, .is_tag = true};
+  metadata.refs["branch"] = {.snapshot_id = first};
+  const auto columns_at = [&](SnapshotSelector at) {
+    const auto plan = table.Plan({.filter = {}, .columns = {}, .snapshot = at, .limit = {}});
+    EXPECT_THAT(plan, IsOk());
+    return plan.ok() ? ColumnsOf(*plan).size() : 0;
+  };
+  EXPECT_EQ(columns_at({}), 4u);
+  EXPECT_EQ(columns_at(std::string("main")), 4u);
+  EXPECT_EQ(columns_at(std::string("branch")), 4u);
+  EXPECT_EQ(columns_at(std::string("tag")), 3u);
+  EXPECT_EQ(columns_at(first), 3u);
+  EXPECT_THAT(table.Read(table.Plan()),
+              testing::IsOkAnd(::testing::ElementsAre(::testing::HasSubstr("\"y\":null"))));
+}
+
+TEST(Plan, RefusesDeleteFilesAndNegativeLimits) {
+  TableInMemory table;
+  table.Append(SampleRows(0, 10));
+  EXPECT_THAT(table.Plan({.filter = {}, .columns = {}, .snapshot = {}, .limit = -1}),
+              IsErrorWith(ErrorCode::kInvalidArgument, "-1"));
+  iceberg::DataFile deletes;
+  deletes.content = iceberg::FileContent::kPositionDeletes;
+  deletes.location = "memory://lake/t/data/deletes.parquet";
+  deletes.record_count = 1;
+  deletes.file_size = 10;
+  table.Commit({deletes}, iceberg::ManifestContent::kDeletes);
+  EXPECT_THAT(table.Plan(), IsErrorWith(ErrorCode::kUnsupported, "delete files"));
+}
+
+TEST(Plan, ReadsManifestsOfVersion1) {
+  TableInMemory table({.partition_by = "cat"});
+  PK_ASSERT_OK(const auto written, table.Write(SampleRows(0, 100)));
+  table.Commit(written.files, iceberg::ManifestContent::kData, 1);
+  PK_ASSERT_OK(const ScanPlan plan, table.PlanWhere("cat = 'c1'"));
+  EXPECT_EQ(plan.tasks.size(), 1u);
+  EXPECT_THAT(table.Read(plan), testing::IsOkAnd(::testing::SizeIs(25)));
+}
+
+TEST(Plan, NamesTheManifestThatIsMissing) {
+  TableInMemory table;
+  table.Append(SampleRows(0, 10));
+  ASSERT_THAT(table.storage().Remove("memory://lake/t/metadata/m100.avro"), IsOk());
+  EXPECT_THAT(table.Plan(), IsErrorWith(ErrorCode::kNotFound, "m100.avro"));
+  ASSERT_THAT(table.storage().Remove("memory://lake/t/metadata/s100.avro"), IsOk());
+  EXPECT_THAT(table.Plan(), IsErrorWith(ErrorCode::kNotFound, "s100.avro"));
+}
+
+}  // namespace
+}  // namespace pk::table

@@ -1,0 +1,206 @@
+#pragma once
+
+// A table in memory without a catalog: appends through the table layer, and snapshots made of the
+// files as a catalog would make them, but in the test's hands.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "parkeeper/datafile/input.h"
+#include "parkeeper/iceberg/table_metadata.h"
+#include "parkeeper/manifest/manifest_list.h"
+#include "parkeeper/manifest/manifest_writer.h"
+#include "parkeeper/storage/memory.h"
+#include "parkeeper/table/append.h"
+#include "parkeeper/table/scan.h"
+#include "tests/support/matchers.h"
+#include "tests/support/read_all.h"
+#include "tests/support/temp_folder.h"
+
+namespace pk::testing {
+
+using Lines = std::vector<std::string>;
+
+struct TableShape {
+  std::string schema = "id long not null, cat string, x double";
+  std::string partition_by = "";
+  std::string sort_by = "";
+  std::map<std::string, std::string> properties = {};
+};
+
+inline iceberg::TableMetadata MakeTable(const TableShape& shape) {
+  iceberg::NewTable table;
+  table.schema = iceberg::ParseSchemaText(shape.schema).value();
+  table.spec = iceberg::ParsePartitionText(shape.partition_by, table.schema).value();
+  table.sort_order = iceberg::ParseSortText(shape.sort_by, table.schema).value();
+  table.location = "memory://lake/t";
+  table.table_uuid = "11111111-2222-4333-8444-555555555555";
+  table.properties = shape.properties;
+  table.now_ms = 1'000;
+  return iceberg::MakeTableMetadata(std::move(table)).value();
+}
+
+// Rows written as JSON lines, as a source of batches of at most `batch_rows`.
+class RowSources {
+ public:
+  std::unique_ptr<datafile::BatchSource> Of(const iceberg::Schema& schema, const Lines& lines,
+                                            int64_t batch_rows = 100) {
+    const std::string path = folder_ / (std::to_string(next_++) + ".jsonl");
+    std::ofstream out(path);
+    for (const std::string& line : lines) out << line << "\n";
+    out.close();
+    auto source = datafile::OpenInput(path, std::make_shared<const iceberg::Schema>(schema),
+                                      {.format = {}, .batch_rows = batch_rows, .row_groups = {}});
+    EXPECT_THAT(source, IsOk());
+    return source.ok() ? std::move(source).value() : nullptr;
+  }
+
+ private:
+  TempFolder folder_;
+  int next_ = 0;
+};
+
+// The sources, one after the other.
+inline table::NextSource Each(std::vector<std::unique_ptr<datafile::BatchSource>> sources) {
+  auto left =
+      std::make_shared<std::vector<std::unique_ptr<datafile::BatchSource>>>(std::move(sources));
+  return [left, next = size_t{0}]() mutable -> Result<std::unique_ptr<datafile::BatchSource>> {
+    if (next == left->size()) return std::unique_ptr<datafile::BatchSource>();
+    return std::move((*left)[next++]);
+  };
+}
+
+class TableInMemory {
+ public:
+  explicit TableInMemory(const TableShape& shape = {}) : metadata_(MakeTable(shape)) {}
+
+  storage::Storage& storage() { return *storage_; }
+  iceberg::TableMetadata& metadata() { return metadata_; }
+
+  Result<table::AppendedFiles> Write(const Lines& lines, table::AppendOptions options = {}) {
+    if (options.writers == 0) options.writers = 2;
+    std::vector<std::unique_ptr<datafile::BatchSource>> sources;
+    sources.push_back(rows_.Of(metadata_.schema(), lines));
+    return table::WriteDataFiles(*storage_, metadata_, Each(std::move(sources)), options);
+  }
+
+  // Writes the lines and makes them a snapshot of a manifest of their own; its id.
+  int64_t Append(const Lines& lines, table::AppendOptions options = {}) {
+    auto written = Write(lines, options);
+    EXPECT_THAT(written, IsOk());
+    return written.ok() ? Commit(written->files) : 0;
+  }
+
+  // A snapshot that adds these files to the ones of the current snapshot.
+  int64_t Commit(const std::vector<iceberg::DataFile>& files,
+                 iceberg::ManifestContent content = iceberg::ManifestContent::kData,
+                 int32_t format_version = 2) {
+    const int64_t id = 100 + int64_t(metadata_.snapshots.size());
+    const int64_t sequence = ++metadata_.last_sequence_number;
+    auto schema = std::make_shared<const iceberg::Schema>(metadata_.schema());
+    manifest::ManifestWriter writer(
+        schema, metadata_.spec(),
+        {.format_version = format_version, .content = content, .snapshot_id = id});
+    for (const iceberg::DataFile& file : files) {
+      iceberg::ManifestEntry entry;
+      entry.file = file;
+      EXPECT_THAT(writer.Add(entry), IsOk());
+    }
+    auto written = std::move(writer).Finish().value();
+    written.file.location = metadata_.location + "/metadata/m" + std::to_string(id) + ".avro";
+    EXPECT_THAT(storage::WriteIfAbsent(*storage_, written.file.location, written.bytes), IsOk());
+    manifests_.push_back(written.file);
+    manifests_.back().sequence_number = format_version == 1 ? 0 : sequence;
+    if (manifests_.back().min_sequence_number < 0) {
+      manifests_.back().min_sequence_number = manifests_.back().sequence_number;
+    }
+    AddSnapshot(id, sequence, format_version);
+    return id;
+  }
+
+  Result<table::ScanPlan> Plan(table::ScanRequest request = {}) {
+    return table::PlanScan(*storage_, metadata_, request, {.threads = 2});
+  }
+  Result<table::ScanPlan> PlanWhere(const std::string& filter) {
+    return Plan({.filter = iceberg::ParseExpression(filter).value(),
+                 .columns = {},
+                 .snapshot = {},
+                 .limit = {}});
+  }
+  Result<Lines> Read(const Result<table::ScanPlan>& plan, table::ScanOptions options = {}) {
+    if (!plan.ok()) return plan.error();
+    if (options.threads == 0) options.threads = 2;
+    return ReadLines(table::Scan(*storage_, *plan, options));
+  }
+
+  // Locations of the data files in storage.
+  Lines Files() {
+    Lines files;
+    EXPECT_THAT(storage_->List(metadata_.location + "/data",
+                               [&](const storage::FileStatus& file) -> Result<> {
+                                 files.push_back(file.location);
+                                 return {};
+                               }),
+                IsOk());
+    return files;
+  }
+  // Rows of one data file in their order.
+  Lines RowsOf(const iceberg::DataFile& file) {
+    const auto schema = std::make_shared<const iceberg::Schema>(metadata_.schema());
+    datafile::ReaderOptions options;
+    options.projection = schema;
+    options.table_schema = schema;
+    auto lines = ReadLines(datafile::OpenParquet(*storage_, file, options));
+    EXPECT_THAT(lines, IsOk());
+    return lines.ok() ? *lines : Lines{};
+  }
+
+ private:
+  void AddSnapshot(int64_t id, int64_t sequence, int32_t format_version) {
+    const std::string list = metadata_.location + "/metadata/s" + std::to_string(id) + ".avro";
+    const auto bytes =
+        manifest::WriteManifestList({.format_version = format_version,
+                                     .snapshot_id = id,
+                                     .sequence_number = format_version == 1 ? 0 : sequence},
+                                    manifests_);
+    EXPECT_THAT(bytes, IsOk());
+    EXPECT_THAT(storage::WriteIfAbsent(*storage_, list, *bytes), IsOk());
+    const int64_t time = 1'000 * (2 + int64_t(metadata_.snapshots.size()));
+    iceberg::Snapshot snapshot;
+    snapshot.snapshot_id = id;
+    snapshot.sequence_number = format_version == 1 ? 0 : sequence;
+    snapshot.timestamp_ms = time;
+    snapshot.manifest_list = list;
+    snapshot.schema_id = metadata_.current_schema_id;
+    metadata_.snapshots.push_back(std::make_shared<const iceberg::Snapshot>(snapshot));
+    metadata_.refs[iceberg::kMainBranch] = {.snapshot_id = id};
+    metadata_.snapshot_log.push_back({time, id});
+  }
+
+  std::unique_ptr<storage::Storage> storage_ = storage::MakeMemory("lake");
+  iceberg::TableMetadata metadata_;
+  std::vector<iceberg::ManifestFile> manifests_;
+  RowSources rows_;
+};
+
+// {"id":first,"cat":"c<id % cats>","x":<id / 2>} and so on; the doubles print alike everywhere.
+inline Lines SampleRows(int64_t first, int64_t last, int64_t cats = 4) {
+  Lines lines;
+  for (int64_t id = first; id < last; ++id) {
+    lines.push_back("{\"id\":" + std::to_string(id) + ",\"cat\":\"c" + std::to_string(id % cats) +
+                    "\",\"x\":" + std::to_string(id) + ".5}");
+  }
+  return lines;
+}
+
+inline Lines Sorted(Lines lines) {
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+}  // namespace pk::testing
