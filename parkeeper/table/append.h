@@ -38,8 +38,8 @@ struct AppendOptions {
   // Rows in memory, over all writers, beside the batch that each has read; when it is full the
   // partitions with the most are written early. Sorting copies what it sorts.
   int64_t memory_bytes = int64_t{1} << 30;
-  std::stop_token stop;
-  std::function<void(const AppendProgress&)> progress;
+  std::stop_token stop = {};
+  std::function<void(const AppendProgress&)> progress = {};
 };
 
 struct AppendedFiles {

@@ -55,7 +55,7 @@ Lines RowsOfAll(TableInMemory& table, const std::vector<iceberg::DataFile>& file
 }
 
 // So small that every batch is written at once, and so is every file.
-constexpr AppendOptions TinyMemory() { return {.writers = 3, .memory_bytes = 1}; }
+AppendOptions TinyMemory() { return {.writers = 3, .memory_bytes = 1}; }
 
 TEST(Append, WritesOneFilePerPartitionWithMetricsAndPartitionValues) {
   TableInMemory table({.partition_by = "cat"});

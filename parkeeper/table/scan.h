@@ -85,7 +85,7 @@ struct ScanOptions {
   int64_t memory_bytes = int64_t{512} << 20;  // of batches that wait for the consumer
   bool keep_order = false;  // rows in the order of tasks, then of their place in the file
   bool dictionaries = true;
-  std::stop_token stop;
+  std::stop_token stop = {};
   datafile::ReadCounters* counters = nullptr;
 };
 
