@@ -59,7 +59,6 @@ Result<LoadedTable> LoadOrCreate(Lake& lake, const TableName& name,
 
 // Large Parquet files are read in pieces, so that writers share a file; small ones stay whole.
 constexpr int64_t kPiecesPerWriter = 8;
-constexpr int64_t kLeastPieceBytes = int64_t{16} << 20;
 
 // What one writer reads at a time.
 struct Piece {
@@ -110,8 +109,8 @@ class Importing {
     const int64_t each = writers == 1 ? 1 : (writers * kPiecesPerWriter + files - 1) / files;
     std::vector<Piece> pieces;
     for (size_t file = first; file < last; ++file) {
-      for (datafile::InputOptions& input :
-           PK_TRY(datafile::SplitInput(paths_[file], options_.input, each, kLeastPieceBytes))) {
+      for (datafile::InputOptions& input : PK_TRY(datafile::SplitInput(
+               paths_[file], options_.input, each, options_.least_piece_bytes))) {
         pieces.push_back({file, std::move(input)});
       }
     }

@@ -33,6 +33,9 @@ struct ImportOptions {
   int writers = 0;                                // threads; 0: the cores available
   // Source files per commit; 0: one commit for all.
   int64_t commit_every = 0;
+  // A Parquet file is cut into pieces of row groups, for several writers to share it, but into none
+  // of much less than this before compression.
+  int64_t least_piece_bytes = int64_t{16} << 20;
   datafile::InputOptions input;
   std::stop_token stop;
   std::function<void(const ImportProgress&)> progress;
