@@ -34,6 +34,7 @@ void AddImportCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddScanCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddHistoryCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDoctorCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddDemoCommand(CLI::App& app, const Global& global, Action& chosen);
 
 // 0 is success; 1 an error of ours or of stored bytes; 2 to 9 say what the caller can do
 // (docs/guide/cli.md).

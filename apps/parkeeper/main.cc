@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
   pk::cli::AddScanCommand(app, global, chosen);
   pk::cli::AddHistoryCommand(app, global, chosen);
   pk::cli::AddDoctorCommand(app, global, chosen);
+  pk::cli::AddDemoCommand(app, global, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
