@@ -104,7 +104,7 @@ std::string Indented(std::string_view text) {
 Result<> WriteInput(Demo& demo) {
   PK_TRY(Print(fmt::format("1. Writing {} order lines as {} CSV files in {}", demo.rows_wanted,
                            kPieces, demo.input.string())));
-  std::mt19937_64 random(1);  // NOLINT: the same rows each time
+  std::mt19937_64 random(1);  // the same rows each time
   for (int piece = 0; piece < kPieces; ++piece) {
     const fs::path path = demo.input / fmt::format("orders-{:02}.csv", piece);
     std::ofstream file(path);

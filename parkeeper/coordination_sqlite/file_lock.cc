@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "parkeeper/coordination_sqlite/file_lock_internal.h"
@@ -26,7 +26,8 @@ Result<FileWithLocks> FileWithLocks::Open(const std::string& path) {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) {
     const int code = errno;
-    const std::string message = fmt::format("open {}: {}", path, std::strerror(code));
+    const std::string message =
+        fmt::format("open {}: {}", path, std::generic_category().message(code));
     if (code == EACCES || code == EPERM || code == EROFS) {
       return Error(ErrorCode::kPermissionDenied, message);
     }
@@ -69,8 +70,9 @@ bool FileWithLocks::LockedByOther(int64_t byte) const {
 Result<> FileWithLocks::Write(int64_t offset, const void* bytes, size_t size) {
   const ssize_t written = pwrite(fd_, bytes, size, offset);
   if (written == ssize_t(size)) return {};
-  return Unavailable(fmt::format("write {}: {}", path_,
-                                 written < 0 ? std::strerror(errno) : "written only in part"));
+  return Unavailable(
+      fmt::format("write {}: {}", path_,
+                  written < 0 ? std::generic_category().message(errno) : "written only in part"));
 }
 
 bool FileWithLocks::Read(int64_t offset, void* bytes, size_t size) const {

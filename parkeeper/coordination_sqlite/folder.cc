@@ -9,10 +9,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 #include "parkeeper/coordination_sqlite/folder_internal.h"
 
@@ -33,7 +33,7 @@ constexpr std::array<std::string_view, 14> kNetworkPrograms = {
     "fuse.ceph",    "fuse.davfs",    "fuse.glusterfs", "fuse.juicefs", "fuse.curlftpfs",
     "fuse.seaweed", "fuse.mount-s3", "fuse.blobfuse",  "fuse.mfs"};
 
-std::string SystemError() { return std::strerror(errno); }
+std::string SystemError() { return std::generic_category().message(errno); }
 
 // "ext4" or "fuse.sshfs": the type that mountinfo gives for the device of `path`.
 std::string MountType(const std::string& path) {

@@ -30,7 +30,7 @@ constexpr int kCheckpointFrames = 1'000;
 // Tried again after so many more when readers kept a part of the log in use.
 constexpr int kCheckpointStride = 250;
 // Beside what a transaction writes: pages of the tree on the way to its rows.
-constexpr uint64_t kFreeSpaceReserve = 256 * 1024;
+constexpr uint64_t kFreeSpaceReserve = uint64_t{256} * 1024;
 constexpr milliseconds kLongestFarewell{2'000};
 constexpr int64_t kMaxSlots = 100'000;  // far more sessions than a machine has processes
 

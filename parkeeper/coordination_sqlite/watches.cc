@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 
 #include "parkeeper/coordination/path.h"
 #include "parkeeper/coordination_sqlite/watches_internal.h"
@@ -141,7 +141,7 @@ Result<std::unique_ptr<Watch>> WatchHub::Start(std::string_view path, WatchScope
 
 Result<> WatchHub::StartThread() {
   if (stop_event_ < 0) stop_event_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  PK_CHECK(stop_event_ >= 0, Unavailable(std::string("eventfd: ") + std::strerror(errno)));
+  PK_CHECK(stop_event_ >= 0, Unavailable("eventfd: " + std::generic_category().message(errno)));
   if (inotify_ < 0) inotify_ = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   if (inotify_ >= 0) {
     bell_watch_ = inotify_add_watch(inotify_, files_.bell.c_str(), IN_MODIFY);

@@ -289,7 +289,7 @@ std::shared_ptr<arrow::DataType> ToArrowType(const iceberg::Type& type) {
         MakeField("value", map->value, map->value_id, map->value_required));
   arrow::FieldVector fields;
   for (const auto& field : type.struct_type()->fields) fields.push_back(ToArrowField(field));
-  return arrow::struct_(std::move(fields));
+  return arrow::struct_(fields);
 }
 
 std::shared_ptr<arrow::Field> ToArrowField(const iceberg::Field& field) {

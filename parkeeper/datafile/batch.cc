@@ -39,7 +39,7 @@ TypePtr ExportedType(const TypePtr& type, const arrow::DataType& held) {
     for (int i = 0; i < type->num_fields(); ++i)
       fields.push_back(
           type->field(i)->WithType(ExportedType(type->field(i)->type(), *held.field(i)->type())));
-    return arrow::struct_(std::move(fields));
+    return arrow::struct_(fields);
   }
   if (held.id() == arrow::Type::DICTIONARY) return arrow::dictionary(arrow::int32(), type);
   if (held.id() == arrow::Type::STRING_VIEW) return arrow::utf8_view();

@@ -500,7 +500,7 @@ class DictionaryDecoder : public ColumnDecoder {
       auto data = arrow::ArrayData::Make(arrow::dictionary(arrow::int32(), value_type_), rows,
                                          {validity.bits(), std::move(buffer)}, validity.nulls());
       data->dictionary = dictionary_->data();
-      return arrow::MakeArray(std::move(data));
+      return arrow::MakeArray(data);
     });
   }
 

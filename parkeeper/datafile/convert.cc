@@ -218,9 +218,9 @@ Result<ArrayPtr> ConvertStruct(const ArrayPtr& array, const iceberg::StructType&
     members.push_back(std::move(member));
   }
   auto validity = PK_TRY(ValidityOf(*array));
-  return ArrayPtr(std::make_shared<arrow::StructArray>(arrow::struct_(std::move(fields)),
-                                                       array->length(), std::move(members),
-                                                       std::move(validity), array->null_count()));
+  return ArrayPtr(std::make_shared<arrow::StructArray>(arrow::struct_(fields), array->length(),
+                                                       std::move(members), std::move(validity),
+                                                       array->null_count()));
 }
 
 // The offsets of a list or map array from 0 on, as if null rows were empty.
@@ -356,7 +356,7 @@ std::shared_ptr<arrow::DataType> PlainType(const std::shared_ptr<arrow::DataType
     case arrow::Type::STRUCT: {
       arrow::FieldVector fields;
       for (const auto& field : type->fields()) fields.push_back(plain(field));
-      return arrow::struct_(std::move(fields));
+      return arrow::struct_(fields);
     }
     default:
       return type;

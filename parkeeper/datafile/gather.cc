@@ -93,7 +93,7 @@ Result<std::shared_ptr<arrow::ArrayData>> GatherByTake(const arrow::Array& array
   RegisterKernels();
   auto buffer = std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(indices),
                                                 count * static_cast<int64_t>(sizeof(int32_t)));
-  arrow::Int32Array positions(count, std::move(buffer));
+  arrow::Int32Array positions(count, buffer);
   auto taken = PK_TRY(FromArrow(
       arrow::compute::Take(array, positions, arrow::compute::TakeOptions::NoBoundsCheck())));
   return taken->data();
@@ -119,7 +119,7 @@ Result<ArrayPtr> Gather(const ArrayPtr& array, const int32_t* indices, int64_t c
   } else {
     data = PK_TRY(GatherByTake(*array, indices, count));
   }
-  return arrow::MakeArray(std::move(data));
+  return arrow::MakeArray(data);
 }
 
 }  // namespace pk::datafile

@@ -51,18 +51,23 @@ unsigned Spells(std::string_view text, unsigned among) {
 }
 
 // What the values seen so far of one column may be.
+struct Member;
 struct Guess {
   unsigned scalars = kAll;
   bool any_scalar = false;
   bool any_object = false;
   bool any_array = false;
-  std::vector<std::pair<std::string, Guess>> members;
+  std::vector<Member> members;
   std::vector<Guess> element;  // of arrays: none or one
 
   void Observe(std::string_view text, unsigned allowed) {
     any_scalar = true;
     scalars &= Spells(text, allowed & scalars);
   }
+};
+struct Member {
+  std::string name;
+  Guess guess;
 };
 
 Result<> ObserveObject(JsonCursor& cursor, Guess& guess, int depth);
@@ -105,7 +110,7 @@ Result<> ObserveObject(JsonCursor& cursor, Guess& guess, int depth) {
     for (auto& [name, known] : guess.members) {
       if (name == key) member = &known;
     }
-    if (member == nullptr) member = &guess.members.emplace_back(key, Guess{}).second;
+    if (member == nullptr) member = &guess.members.emplace_back(Member{key, {}}).guess;
     PK_TRY(ObserveJson(cursor, *member, depth + 1));
   }
   return {};
@@ -164,7 +169,7 @@ Result<Schema> InferCsv(const std::string& path, const InputOptions& options) {
   PK_CHECK(more, InvalidArgument(fmt::format("{}: the file is empty", path)));
   for (size_t i = 0; i < cells.size(); ++i) {
     std::string name = options.header ? std::string(cells[i].text) : fmt::format("c{}", i + 1);
-    guess.members.emplace_back(std::move(name), Guess{});
+    guess.members.push_back(Member{std::move(name), {}});
   }
   if (options.header) more = PK_TRY(records.Next(cells).With(path));
   for (; more && records.bytes() < kSampleBytes; more = PK_TRY(records.Next(cells).With(path))) {
@@ -173,7 +178,7 @@ Result<Schema> InferCsv(const std::string& path, const InputOptions& options) {
                                          records.line(), cells.size(), guess.members.size())));
     for (size_t i = 0; i < cells.size(); ++i) {
       if (cells[i].text.empty()) continue;
-      guess.members[i].second.Observe(cells[i].text, kAll);
+      guess.members[i].guess.Observe(cells[i].text, kAll);
     }
   }
   return SchemaOf(guess).With(path);

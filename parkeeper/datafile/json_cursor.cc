@@ -79,7 +79,11 @@ Result<std::string_view> JsonCursor::Number() {
     while (at_ < text_.size() && IsDigit(text_[at_])) ++at_;
     return at_ - first;
   };
-  auto take = [&](char c) { return at_ < text_.size() && text_[at_] == c && ++at_ > 0; };
+  auto take = [&](char c) {
+    if (at_ == text_.size() || text_[at_] != c) return false;
+    ++at_;
+    return true;
+  };
   take('-');
   const size_t integer = at_;
   const size_t count = digits();

@@ -44,7 +44,7 @@ std::shared_ptr<arrow::Field> WithUuids(const std::shared_ptr<arrow::Field>& fie
   const auto& fields = type.struct_type()->fields;
   for (size_t i = 0; i < fields.size(); ++i)
     members.push_back(WithUuids(arrow_type->field(static_cast<int>(i)), fields[i].type));
-  return field->WithType(arrow::struct_(std::move(members)));
+  return field->WithType(arrow::struct_(members));
 }
 
 std::shared_ptr<arrow::Schema> FileSchema(const iceberg::Schema& schema) {

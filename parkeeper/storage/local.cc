@@ -125,7 +125,10 @@ Result<> ListBelow(Descriptor folder, const std::string& location, int levels, c
         if (errno == ENOENT) continue;  // removed meanwhile
         return SystemError(errno, "cannot list", below);
       }
-      if (S_ISREG(status.st_mode)) PK_TRY(visit(StatusOf(status, std::move(below))));
+      if (S_ISREG(status.st_mode)) {
+        PK_TRY(visit(StatusOf(status, std::move(below))));
+        continue;
+      }
       if (!S_ISDIR(status.st_mode)) continue;
     }
     Descriptor inner = OpenStep(listing.folder(), name, kFolderFlags);
