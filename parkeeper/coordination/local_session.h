@@ -27,6 +27,8 @@ class LocalSession final : public Session {
                              std::stop_token stop) override;
 
  private:
+  SessionState Present() const;
+
   const uint64_t id_;
   const std::chrono::milliseconds timeout_;
   Clock& clock_;

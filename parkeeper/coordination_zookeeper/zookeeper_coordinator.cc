@@ -1,0 +1,298 @@
+#include "parkeeper/coordination_zookeeper/zookeeper_coordinator.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "parkeeper/coordination/limits.h"
+#include "parkeeper/coordination/path.h"
+#include "parkeeper/coordination/validate.h"
+#include "parkeeper/coordination_zookeeper/client_internal.h"
+#include "parkeeper/coordination_zookeeper/connect_string_internal.h"
+#include "parkeeper/coordination_zookeeper/protocol_internal.h"
+#include "parkeeper/coordination_zookeeper/session_key_internal.h"
+
+namespace pk::coordination {
+namespace {
+
+using namespace zookeeper;
+
+// A server hangs up at 1,048,575 bytes (jute.maxbuffer).
+constexpr size_t kMaxFrameBytes = 1'040'000;
+constexpr std::string_view kReserved = "zookeeper";  // below the root of a server
+constexpr int kCreateRounds = 5;
+
+bool IsRefusal(int32_t error) {
+  switch (error) {
+    case kNoNode:
+    case kBadVersion:
+    case kEphemeralParent:
+    case kNodeExists:
+    case kNotEmpty:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Of an error with which a server may answer after it has begun to apply a request.
+bool IsIndefinite(int32_t error) {
+  return (error < kServerOk && error > -100 && error != kUnimplemented && error != kBadArguments);
+}
+
+const std::string& PathOf(const Operation& operation) {
+  return std::visit([](const auto& o) -> const std::string& { return o.path; }, operation);
+}
+
+bool OnlyChecks(const Transaction& transaction) {
+  return std::ranges::all_of(transaction.operations(), [](const Operation& operation) {
+    return std::holds_alternative<CheckOperation>(operation);
+  });
+}
+
+class ZooKeeperWatch final : public Watch {
+ public:
+  ZooKeeperWatch(Client& client, std::string path, std::shared_ptr<WatchState> state)
+      : client_(client), path_(std::move(path)), state_(std::move(state)) {}
+  ~ZooKeeperWatch() override { client_.StopWatch(path_, state_); }
+  ZooKeeperWatch(const ZooKeeperWatch&) = delete;
+  ZooKeeperWatch& operator=(const ZooKeeperWatch&) = delete;
+
+  bool Wait(SteadyTime deadline, std::stop_token stop) override {
+    return state_->Wait(client_.session(), client_.clock(), deadline, std::move(stop));
+  }
+
+ private:
+  Client& client_;
+  const std::string path_;
+  const std::shared_ptr<WatchState> state_;
+};
+
+class ZooKeeperCoordinator final : public Coordinator {
+ public:
+  ZooKeeperCoordinator(std::unique_ptr<Client> client, std::string chroot)
+      : client_(std::move(client)), chroot_(std::move(chroot)) {}
+
+  Result<Node> Get(std::string_view path) override {
+    PK_TRY(ValidatePath(path));
+    const Reply reply = PK_TRY(Ask(OpCode::kGetData, EncodeRead(Absolute(chroot_, path)), path));
+    Node node = PK_TRY(Checked(DecodeNode(reply.body), reply, path));
+    HideReserved(path, node.stat);
+    return node;
+  }
+
+  Result<std::vector<std::string>> List(std::string_view path) override {
+    PK_TRY(ValidatePath(path));
+    const Reply reply =
+        PK_TRY(Ask(OpCode::kGetChildren, EncodeRead(Absolute(chroot_, path)), path));
+    auto children = PK_TRY(Checked(DecodeChildren(reply.body), reply, path));
+    HideReserved(path, children);
+    return children;
+  }
+
+  Result<std::vector<Result<ReadReply>>> Read(const std::vector<ReadRequest>& requests) override;
+  Result<CommitOutcome> Commit(const Transaction& transaction) override;
+
+  Result<std::unique_ptr<Watch>> StartWatch(std::string_view path, WatchScope scope) override {
+    PK_TRY(ValidatePath(path));
+    auto state = std::make_shared<WatchState>(scope);
+    // Made first, so that it takes the watch away again when it cannot be started.
+    auto watch = std::make_unique<ZooKeeperWatch>(*client_, Absolute(chroot_, path), state);
+    PK_TRY(client_->StartWatch(Absolute(chroot_, path), path, state));
+    return watch;
+  }
+
+  Result<> Sync() override {
+    PK_TRY(Ask(OpCode::kSync, EncodePath(Absolute(chroot_, "/")), "/"));
+    return {};
+  }
+
+  Session& session() override { return client_->session(); }
+
+  SessionKey key() const { return {client_->session().id(), client_->password()}; }
+
+  // kNotFound or kPermissionDenied when the chroot is not usable.
+  Result<> CheckChroot(bool create);
+
+ private:
+  // The reply to a request that only reads, without error.
+  Result<Reply> Ask(OpCode code, std::string frame, std::string_view path) {
+    Reply reply = PK_TRY(client_->Call(code, std::move(frame), false).With(path));
+    PK_CHECK(reply.error == kServerOk, FromServer(reply.error, Where(path, reply)));
+    return reply;
+  }
+
+  // `decoded`, or its error after the connection on which it came is ended.
+  template <class T>
+  Result<T> Checked(Result<T> decoded, const Reply& reply, std::string_view path) {
+    if (!decoded.ok()) {
+      decoded = std::move(decoded).With(Where(path, reply));
+      client_->EndConnection(decoded.error());
+    }
+    return decoded;
+  }
+
+  std::string Where(std::string_view path, const Reply& reply) const {
+    return chroot_.empty() ? fmt::format("{} at {}", path, *reply.server)
+                           : fmt::format("{} at {}{}", path, *reply.server, chroot_);
+  }
+
+  Result<CommitOutcome> Outcome(const Transaction& transaction, const Reply& reply);
+  Error NotCommitted(int32_t error, const std::string& where, bool modifies);
+  Applied ToApplied(const Transaction& transaction, std::vector<OperationResult> results,
+                    uint64_t zxid) const;
+  Result<> CreateChroot();
+
+  // A server's own node, which no path can name, is not among the children of the root.
+  void HideReserved(std::string_view path, NodeStat& stat) const {
+    if (chroot_.empty() && path == "/" && stat.children > 0) --stat.children;
+  }
+  void HideReserved(std::string_view path, std::vector<std::string>& children) const {
+    if (chroot_.empty() && path == "/") std::erase(children, kReserved);
+  }
+
+  const std::unique_ptr<Client> client_;
+  const std::string chroot_;  // "" or "/a/b"
+};
+
+Result<> CheckFrame(const std::string& frame) {
+  PK_CHECK(frame.size() <= kMaxFrameBytes,
+           InvalidArgument(fmt::format("request with the chroot has {} bytes, more than {}",
+                                       frame.size(), kMaxFrameBytes)));
+  return {};
+}
+
+Result<std::vector<Result<ReadReply>>> ZooKeeperCoordinator::Read(
+    const std::vector<ReadRequest>& requests) {
+  PK_TRY(ValidateReads(requests));
+  std::string frame = EncodeReads(requests, chroot_);
+  PK_TRY(CheckFrame(frame));
+  const std::string_view first = requests.empty() ? "/" : std::string_view(requests[0].path);
+  const Reply reply = PK_TRY(Ask(OpCode::kMultiRead, std::move(frame), first));
+  auto results = PK_TRY(Checked(DecodeReads(reply.body, requests), reply, first));
+  std::vector<Result<ReadReply>> replies;
+  replies.reserve(results.size());
+  for (size_t i = 0; i < results.size(); ++i) {
+    const std::string& path = requests[i].path;
+    if (const auto* error = std::get_if<ServerError>(&results[i])) {
+      replies.emplace_back(FromServer(*error, Where(path, reply)));
+      continue;
+    }
+    auto& read = std::get<ReadReply>(results[i]);
+    HideReserved(path, read.node.stat);
+    HideReserved(path, read.children);
+    replies.emplace_back(std::move(read));
+  }
+  return replies;
+}
+
+Result<CommitOutcome> ZooKeeperCoordinator::Commit(const Transaction& transaction) {
+  PK_TRY(ValidateTransaction(transaction));
+  std::string frame = EncodeTransaction(transaction, chroot_, client_->has_user());
+  PK_TRY(CheckFrame(frame));
+  const bool modifies = !OnlyChecks(transaction);
+  const auto& operations = transaction.operations();
+  const std::string_view first = operations.empty() ? "/" : PathOf(operations[0]);
+  const Reply reply = PK_TRY(client_->Call(OpCode::kMulti, std::move(frame), modifies).With(first));
+  if (reply.error != kServerOk && reply.body.empty()) {
+    return NotCommitted(reply.error, Where(first, reply), modifies);
+  }
+  return Outcome(transaction, reply);
+}
+
+Error ZooKeeperCoordinator::NotCommitted(int32_t error, const std::string& where, bool modifies) {
+  if (error == kSessionExpired) client_->EndSession(fmt::format("it has expired: {}", where));
+  Error reason = FromServer(error, where);
+  return modifies && IsIndefinite(error) ? OutcomeUnknown(reason.message()) : reason;
+}
+
+Result<CommitOutcome> ZooKeeperCoordinator::Outcome(const Transaction& transaction,
+                                                    const Reply& reply) {
+  auto decoded = Checked(DecodeTransaction(reply.body, transaction), reply, "commit");
+  if (!decoded.ok()) {
+    // Applied or refused, but not how.
+    return OnlyChecks(transaction) ? decoded.error() : OutcomeUnknown(decoded.error().message());
+  }
+  for (size_t i = 0; i < decoded->size(); ++i) {
+    // Before the one that failed the error is 0, after it kRolledBack.
+    const int32_t error = (*decoded)[i].error;
+    if (error == kServerOk) continue;
+    const std::string where = Where(PathOf(transaction.operations()[i]), reply);
+    if (IsRefusal(error)) return CommitOutcome(Refused{i, FromServer(error, where)});
+    return NotCommitted(error, where, false).With(fmt::format("operation {}", i));
+  }
+  return CommitOutcome(ToApplied(transaction, std::move(decoded).value(), reply.zxid));
+}
+
+Applied ZooKeeperCoordinator::ToApplied(const Transaction& transaction,
+                                        std::vector<OperationResult> results, uint64_t zxid) const {
+  Applied applied{.zxid = zxid, .paths = {}, .stats = {}};
+  applied.paths.reserve(results.size());
+  applied.stats.reserve(results.size());
+  for (size_t i = 0; i < results.size(); ++i) {
+    const std::string& asked = PathOf(transaction.operations()[i]);
+    OperationResult& result = results[i];
+    // The reply's header may be of a later transaction.
+    if (result.stat.mzxid != 0) applied.zxid = result.stat.mzxid;
+    HideReserved(asked, result.stat);
+    const bool below = result.path.size() > chroot_.size() && result.path.starts_with(chroot_);
+    applied.paths.push_back(below ? result.path.substr(chroot_.size()) : asked);
+    applied.stats.push_back(result.stat);
+  }
+  return applied;
+}
+
+Result<> ZooKeeperCoordinator::CheckChroot(bool create) {
+  if (chroot_.empty()) return {};
+  Result<Node> root = Get("/");
+  if (root.ok()) return {};
+  if (root.error().code() != ErrorCode::kNotFound) return std::move(root).error().With("chroot");
+  if (create) return CreateChroot();
+  return NotFound(fmt::format("the chroot does not exist: {}", root.error().message()));
+}
+
+Result<> ZooKeeperCoordinator::CreateChroot() {
+  Result<> made;
+  for (int round = 0; round < kCreateRounds; ++round) {
+    size_t end = 0;
+    while (end != chroot_.size()) {
+      end = std::min(chroot_.find('/', end + 1), chroot_.size());
+      const std::string path = chroot_.substr(0, end);
+      Transaction transaction;
+      transaction.Create(path, "");
+      // From the server's root, not from the chroot.
+      const Reply reply = PK_TRY(
+          client_
+              ->Call(OpCode::kMulti, EncodeTransaction(transaction, "", client_->has_user()), false)
+              .With(path));
+      const auto results = PK_TRY(DecodeTransaction(reply.body, transaction).With(path));
+      const int32_t error = results.at(0).error;
+      made = Result<>();
+      if (error != kServerOk && error != kNodeExists) {
+        made = FromServer(error, fmt::format("create the chroot's {} at {}", path, *reply.server));
+        break;
+      }
+    }
+    // A part may have been removed by somebody else in between.
+    if (made.ok() || made.error().code() != ErrorCode::kNotFound) return made;
+  }
+  return made;
+}
+
+}  // namespace
+
+SessionKey zookeeper::KeyOf(Coordinator& coordinator) {
+  return static_cast<ZooKeeperCoordinator&>(coordinator).key();
+}
+
+Result<std::unique_ptr<Coordinator>> OpenZooKeeper(ZooKeeperOptions options) {
+  ConnectString connect = PK_TRY(ParseConnectString(options.connect));
+  const bool create = options.create_chroot;
+  std::string chroot = connect.chroot;
+  auto client = PK_TRY(Client::Open(std::move(options), std::move(connect)));
+  auto coordinator = std::make_unique<ZooKeeperCoordinator>(std::move(client), std::move(chroot));
+  PK_TRY(coordinator->CheckChroot(create));
+  return coordinator;
+}
+
+}  // namespace pk::coordination
