@@ -35,6 +35,7 @@ void AddScanCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddHistoryCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDoctorCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDemoCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddEnsembleCommand(CLI::App& app, const Global& global, Action& chosen);
 
 // 0 is success; 1 an error of ours or of stored bytes; 2 to 9 say what the caller can do
 // (docs/guide/cli.md).

@@ -62,6 +62,7 @@ int main(int argc, char** argv) {
   pk::cli::AddHistoryCommand(app, global, chosen);
   pk::cli::AddDoctorCommand(app, global, chosen);
   pk::cli::AddDemoCommand(app, global, chosen);
+  pk::cli::AddEnsembleCommand(app, global, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
