@@ -7,8 +7,9 @@
 // Durability: what returned ok is durable in storage and in the coordinator. Unknown outcomes are
 // settled inside, by asking again with the same conditional request and reading the record of the
 // version that it spent (docs/znodes.md, "Unknown outcomes"). kOutcomeUnknown leaves only when the
-// coordinator cannot be reached until the deadline; the message names the commit id, nothing is
-// deleted, and Commit() again with the same id finds out.
+// coordinator cannot be reached until the deadline, or when the records that would tell are swept;
+// the message names the commit id, nothing is deleted, and Commit() again with the same id finds
+// out.
 //
 // Thread-safe. Names are checked first: kInvalidArgument; kNotFound and kAlreadyExists name what.
 
@@ -63,7 +64,8 @@ struct NewTableRequest {
 };
 
 struct Committed {
-  LoadedTable table;                   // as this commit left it
+  // As this commit left it; of a repeated id the metadata is null when the table was purged since.
+  LoadedTable table;
   std::optional<int64_t> snapshot_id;  // that it made
 };
 // Definitely not committed, and it never will be; files that only it would have used may be deleted
@@ -76,7 +78,8 @@ using CommitResult = std::variant<Committed, Rejected>;
 // Whether the commit's id can have been sent before, by anybody.
 enum class CommitId {
   kNew,            // made by the caller just now: nothing needs to be looked up
-  kMaybeRepeated,  // looked up in the records first; the first outcome is given again
+  kMaybeRepeated,  // looked up in the records first; the first outcome is given again, a rejection
+                   // is recorded, and every error is kOutcomeUnknown
 };
 
 class Catalog {
@@ -111,7 +114,8 @@ class Catalog {
   // Carries out `commit` on the table with this key, against its present state; concurrent commits
   // are met by doing it again, with jitter, until the deadline (kUnavailable then: definitely not
   // committed). A conflict that repeating cannot mend is Rejected, and so is a commit to a dropped
-  // table, of files that are too old, or of an id that is too old to judge.
+  // table, or of files that are too old. An id that is too old to judge is kOutcomeUnknown, for its
+  // commit may be in the table; but it is never applied from then on.
   virtual Result<CommitResult> Commit(const std::string& table_key,
                                       const iceberg::TableCommit& commit, CommitId id) = 0;
 

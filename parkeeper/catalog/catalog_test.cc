@@ -117,10 +117,8 @@ TEST_F(Sweeping, RefusesAnIdWhoseRecordMayBeGone) {
   for (int i = 0; i < 5; ++i) {
     ASSERT_THAT(Commit(SetProperty(lake_.clock(), "late"), CommitId::kNew), IsOk());
   }
-  const auto again = Commit(old, CommitId::kMaybeRepeated);
-  ASSERT_THAT(again, IsOk());
-  ASSERT_TRUE(std::holds_alternative<Rejected>(*again));
-  EXPECT_THAT(std::get<Rejected>(*again).reason, ::testing::HasSubstr("too old to judge"));
+  EXPECT_THAT(Commit(old, CommitId::kMaybeRepeated),
+              IsErrorWith(ErrorCode::kOutcomeUnknown, "too old to judge"));
 }
 
 TEST_F(Sweeping, NeverForgetsAnIdThatIsAheadOfTheCoordinatorsClock) {
@@ -147,6 +145,41 @@ TEST_F(Sweeping, RejectsFilesThatOrphanRemovalCouldTake) {
   ASSERT_THAT(result, IsOk());
   ASSERT_TRUE(std::holds_alternative<Rejected>(*result));
   EXPECT_THAT(std::get<Rejected>(*result).reason, ::testing::HasSubstr("36 hours"));
+}
+
+TEST_F(Sweeping, RemovesWhatIsLeftOfTablesADayAfterTheirDrop) {
+  SeededIds ids(1);
+  const auto catalog = lake_.Open({.clock = &lake_.clock(), .ids = &ids});
+  const iceberg::TableCommit commit = SetProperty(lake_.clock(), "x");
+  ASSERT_THAT(Commit(commit, CommitId::kNew), IsOk());
+  ASSERT_THAT(catalog->DropTable({{{"n"}}, "t"}, false), IsOk());
+  const auto there = [&](const std::string& key) {
+    return lake_.Coordinator()->Get(HeadPath(key)).ok();
+  };
+  // Until one falls into the same bucket.
+  const auto drop_others = [&](const std::string& key) {
+    PK_ASSERT_OK(const LoadedTable live, catalog->CreateTable({{{"n"}}, "live"}, {}));
+    for (int i = 0; i < 3'000 && there(key); ++i) {
+      ASSERT_THAT(catalog->CreateTable({{{"n"}}, "other"}, {}), IsOk());
+      ASSERT_THAT(catalog->DropTable({{{"n"}}, "other"}, true), IsOk());
+    }
+    EXPECT_TRUE(there(live.key));
+    ASSERT_THAT(catalog->DropTable({{{"n"}}, "live"}, true), IsOk());
+  };
+  lake_.clock().Advance(std::chrono::hours(23));
+  drop_others(table_.key);
+  EXPECT_TRUE(there(table_.key));
+  lake_.clock().Advance(std::chrono::hours(2));
+  drop_others(table_.key);
+  EXPECT_FALSE(there(table_.key));
+
+  const auto fresh = Commit(SetProperty(lake_.clock(), "y"), CommitId::kNew);
+  ASSERT_THAT(fresh, IsOk());
+  ASSERT_TRUE(std::holds_alternative<Rejected>(*fresh));
+  EXPECT_THAT(std::get<Rejected>(*fresh).reason, ::testing::HasSubstr("dropped"));
+  EXPECT_THAT(Commit(commit, CommitId::kMaybeRepeated),
+              testing::IsError(ErrorCode::kOutcomeUnknown))
+      << "it was committed, and nobody knows any more";
 }
 
 }  // namespace

@@ -52,7 +52,8 @@ class CoordinatedCatalog final : public Catalog {
                               const std::string& metadata_location,
                               std::shared_ptr<const iceberg::TableMetadata> metadata,
                               Backoff& backoff);
-  Result<coordination::Transaction> NamespaceRemoval(const Namespace& ns, Backoff& backoff);
+  // A table or namespace in it, for a message; nullopt: it is empty or gone.
+  Result<std::optional<std::string>> SomethingIn(const Namespace& ns);
 
   coordination::SessionSource& sessions_;
   MetadataFiles files_;
@@ -64,5 +65,10 @@ class CoordinatedCatalog final : public Catalog {
 // the metadata any more. Removes the metadata file last, so that an interrupted purge can be done
 // again.
 Result<> PurgeFiles(MetadataFiles& files, const std::string& metadata_location);
+
+// Removes what is left in the coordinator of tables that were dropped over a day before the table
+// `key`, which was dropped just now: of some of those in the same bucket. Keys are random, so as
+// many go in the long run as come. What cannot be removed now is left to the next drop.
+void SweepTombstones(const CommitContext& context, const std::string& key);
 
 }  // namespace pk::catalog

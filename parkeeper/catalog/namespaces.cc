@@ -3,14 +3,25 @@
 #include <algorithm>
 
 #include "parkeeper/catalog/coordinated_catalog_internal.h"
+#include "parkeeper/catalog/namespace_step_internal.h"
 #include "parkeeper/coordination/path.h"
 
 namespace pk::catalog {
 
-using coordination::kAnyVersion;
 using coordination::Node;
 using coordination::Refused;
 using coordination::Transaction;
+
+namespace {
+
+void AppendCreation(Transaction& transaction, const Namespace& ns, const NamespaceNode& node) {
+  transaction.Create(NamespacePath(ns), Encode(node));
+  transaction.Create(NamespaceGuidPath(ns, node.guid), "");
+  transaction.Create(ChildNamespacesPath(ns), "");
+  if (!ns.levels.empty()) transaction.Create(TablesPath(ns), "");
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Catalog>> OpenCatalog(coordination::SessionSource& sessions,
                                              storage::Storage& storage, CatalogOptions options) {
@@ -41,7 +52,8 @@ Result<> CoordinatedCatalog::EnsureLayout() {
     Transaction transaction;
     transaction.Create(kLayoutPath,
                        Encode(LayoutNode{.lake_id = options_.ids->NewUuid4().ToString()}));
-    transaction.Create("/ns", "").Create("/ns/n", "").Create("/t", "");
+    AppendCreation(transaction, {}, {.guid = options_.ids->NewUuid4().ToString()});
+    transaction.Create("/t", "");
     for (const std::string& bucket : Buckets()) transaction.Create("/t/" + bucket, "");
     const Sent sent = PK_TRY(SendUntilKnown(sessions_, transaction, backoff));
     const Refused* refused = sent.refused();
@@ -61,25 +73,22 @@ Result<> CoordinatedCatalog::CreateNamespace(const Namespace& ns, const Properti
   PK_TRY(Validate(ns));
   PK_CHECK(!ns.levels.empty(), InvalidArgument("the root namespace is always there"));
   Backoff backoff = context_.NewBackoff();
-  const NamespaceNode node{.guid = options_.ids->NewUuid4().ToString(), .properties = properties};
-  const std::string path = NamespacePath(ns);
-  Transaction transaction;
-  transaction.Create(path, Encode(node));
-  transaction.Create(ChildNamespacesPath(ns), "").Create(TablesPath(ns), "");
-  const Sent sent = PK_TRY(SendUntilKnown(sessions_, transaction, backoff));
-  const Refused* refused = sent.refused();
-  if (refused == nullptr) return {};
-  if (refused->reason.code() == ErrorCode::kNotFound) {
-    Namespace parent = ns;
-    parent.levels.pop_back();
-    return NotFound(fmt::format("namespace {} does not exist", ToString(parent)));
+  Namespace parent = ns;
+  parent.levels.pop_back();
+  for (;;) {
+    const ReadNamespace above = PK_TRY(LoadNamespaceNode(sessions_, parent, backoff));
+    Transaction creation;
+    AppendCreation(creation, ns,
+                   {.guid = options_.ids->NewUuid4().ToString(), .properties = properties});
+    const StepOutcome outcome = PK_TRY(
+        StepNamespace(sessions_, parent, above, above.node, creation, *options_.ids, backoff));
+    if (std::holds_alternative<StepDone>(outcome)) return {};
+    if (const auto* refused = std::get_if<StepRefused>(&outcome)) {
+      if (refused->reason.code() != ErrorCode::kAlreadyExists) return refused->reason;
+      return AlreadyExists(fmt::format("namespace {} exists already", ToString(ns)));
+    }
+    if (!backoff.Wait()) return Unavailable("other changes of the parent namespace were faster");
   }
-  if (refused->reason.code() != ErrorCode::kAlreadyExists) return refused->reason;
-  if (sent.repeated) {
-    const auto found = PK_TRY(FindNode(path, backoff));
-    if (found && PK_TRY(DecodeNamespace(found->value)).guid == node.guid) return {};
-  }
-  return AlreadyExists(fmt::format("namespace {} exists already", ToString(ns)));
 }
 
 Result<Properties> CoordinatedCatalog::LoadNamespace(const Namespace& ns) {
@@ -98,67 +107,57 @@ Result<> CoordinatedCatalog::UpdateNamespace(const Namespace& ns, const Properti
     PK_CHECK(!set.contains(name),
              InvalidArgument(fmt::format("property {} is both set and removed", name)));
   }
+  PK_CHECK(!ns.levels.empty(), InvalidArgument("the root namespace has no properties"));
   Backoff backoff = context_.NewBackoff();
-  const std::string path = NamespacePath(ns);
   for (;;) {
-    const auto found = PK_TRY(FindNode(path, backoff));
-    PK_CHECK(found && !ns.levels.empty(),
-             NotFound(fmt::format("namespace {} does not exist", ToString(ns))));
-    NamespaceNode node = PK_TRY(DecodeNamespace(found->value).With(ToString(ns)));
-    for (const auto& [name, value] : set) node.properties[name] = value;
-    for (const std::string& name : remove) node.properties.erase(name);
-    const Sent sent = PK_TRY(SendUntilKnown(
-        sessions_, Transaction().Set(path, Encode(node), found->stat.version), backoff));
-    // Setting the same again changes nothing, so whoever moved the version, doing it again is
-    // right.
-    if (sent.refused() == nullptr) return {};
+    const ReadNamespace found = PK_TRY(LoadNamespaceNode(sessions_, ns, backoff));
+    NamespaceNode next = found.node;
+    for (const auto& [name, value] : set) next.properties[name] = value;
+    for (const std::string& name : remove) next.properties.erase(name);
+    const StepOutcome outcome =
+        PK_TRY(StepNamespace(sessions_, ns, found, next, {}, *options_.ids, backoff));
+    if (std::holds_alternative<StepDone>(outcome)) return {};
     if (!backoff.Wait()) return Unavailable("other writers of the properties were faster");
   }
 }
 
-Result<Transaction> CoordinatedCatalog::NamespaceRemoval(const Namespace& ns, Backoff& backoff) {
-  auto replies =
-      PK_TRY(ReadUntilKnown(sessions_, {{.path = TablesPath(ns), .children = true}}, backoff));
-  Transaction transaction;
-  if (replies[0].ok()) {
-    for (const std::string& bucket : replies[0]->children) {
-      transaction.Remove(TablesPath(ns) + "/" + bucket, kAnyVersion);
-    }
-  }
-  transaction.Remove(TablesPath(ns), kAnyVersion);
-  transaction.Remove(ChildNamespacesPath(ns), kAnyVersion);
-  transaction.Remove(NamespacePath(ns), kAnyVersion);
-  return transaction;
+Result<std::optional<std::string>> CoordinatedCatalog::SomethingIn(const Namespace& ns) {
+  const auto missing = [](const Error& error) { return error.code() == ErrorCode::kNotFound; };
+  const auto tables = ListTables(ns, {.token = "", .size = 1});
+  if (!tables.ok() && !missing(tables.error())) return tables.error();
+  if (tables.ok() && !tables->items.empty()) return "table " + ToString(tables->items[0]);
+  const auto children = ListNamespaces(ns, {.token = "", .size = 1});
+  if (!children.ok() && !missing(children.error())) return children.error();
+  if (children.ok() && !children->items.empty()) return "namespace " + ToString(children->items[0]);
+  return std::nullopt;
 }
 
 Result<> CoordinatedCatalog::DropNamespace(const Namespace& ns) {
   PK_TRY(Validate(ns));
   PK_CHECK(!ns.levels.empty(), InvalidArgument("the root namespace cannot be dropped"));
   Backoff backoff = context_.NewBackoff();
-  const std::string path = NamespacePath(ns);
-  const auto first = PK_TRY(FindNode(path, backoff));
-  PK_CHECK(first, NotFound(fmt::format("namespace {} does not exist", ToString(ns))));
-  for (;;) {
-    Transaction transaction;
-    // Of this very namespace: a node made again under the name has another creation.
-    const auto found = PK_TRY(FindNode(path, backoff));
-    if (!found || found->stat.czxid != first->stat.czxid) return {};
-    transaction = PK_TRY(NamespaceRemoval(ns, backoff));
-    const Sent sent = PK_TRY(SendUntilKnown(sessions_, transaction, backoff));
-    const Refused* refused = sent.refused();
-    if (refused == nullptr) return {};
-    if (refused->reason.code() == ErrorCode::kFailedPrecondition) {
-      // A bucket made meanwhile is no content: only then is looking again of use.
-      const auto tables = PK_TRY(ListTables(ns, {.token = "", .size = 1}));
-      const auto children = PK_TRY(ListNamespaces(ns, {.token = "", .size = 1}));
-      if (!tables.items.empty() || !children.items.empty()) {
+  const ReadNamespace first = PK_TRY(LoadNamespaceNode(sessions_, ns, backoff));
+  for (ReadNamespace found = first;;) {
+    auto buckets =
+        PK_TRY(ReadUntilKnown(sessions_, {{.path = TablesPath(ns), .children = true}}, backoff));
+    const StepOutcome outcome = PK_TRY(RemoveNamespace(
+        sessions_, ns, found, buckets[0].ok() ? buckets[0]->children : std::vector<std::string>(),
+        *options_.ids, backoff));
+    if (std::holds_alternative<StepDone>(outcome)) return {};
+    if (std::holds_alternative<StepRefused>(outcome)) {
+      // A bucket made meanwhile is no content: only then is doing it again of use.
+      const auto content = PK_TRY(SomethingIn(ns));
+      if (content) {
         return FailedPrecondition(
-            fmt::format("namespace {} is not empty: it holds {}", ToString(ns),
-                        tables.items.empty() ? "namespace " + ToString(children.items[0])
-                                             : "table " + ToString(tables.items[0])));
+            fmt::format("namespace {} is not empty: it holds {}", ToString(ns), *content));
       }
     }
     if (!backoff.Wait()) return Unavailable("the namespace changed all the time");
+    // Somebody else may have dropped it; one made again under the name is another one.
+    Result<ReadNamespace> now = LoadNamespaceNode(sessions_, ns, backoff);
+    if (!now.ok() && now.error().code() != ErrorCode::kNotFound) return now.error();
+    if (!now.ok() || now->node.guid != first.node.guid) return {};
+    found = *std::move(now);
   }
 }
 

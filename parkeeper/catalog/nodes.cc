@@ -52,6 +52,10 @@ std::string NamespacePath(const Namespace& ns) {
 
 std::string ChildNamespacesPath(const Namespace& ns) { return NamespacePath(ns) + "/n"; }
 
+std::string NamespaceGuidPath(const Namespace& ns, std::string_view guid) {
+  return fmt::format("{}/g-{}", NamespacePath(ns), guid);
+}
+
 std::string TablesPath(const Namespace& ns) { return NamespacePath(ns) + "/t"; }
 
 std::string NameBucketPath(const TableName& name) {
@@ -94,13 +98,19 @@ Result<LayoutNode> DecodeLayout(std::string_view text) {
 std::string Encode(const NamespaceNode& node) {
   bj::object properties;
   for (const auto& [name, value] : node.properties) properties[name] = value;
-  return bj::serialize(bj::object{{"guid", node.guid}, {"properties", std::move(properties)}});
+  bj::array rounds;
+  for (const std::string& round : node.rounds) rounds.emplace_back(round);
+  return bj::serialize(bj::object{
+      {"guid", node.guid}, {"properties", std::move(properties)}, {"rounds", std::move(rounds)}});
 }
 
 Result<NamespaceNode> DecodeNamespace(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "namespace node"));
   const bj::object& object = value.get_object();
-  NamespaceNode node{.guid = PK_TRY(json::String(object, "guid")), .properties = {}};
+  NamespaceNode node{.guid = PK_TRY(json::String(object, "guid")), .properties = {}, .rounds = {}};
+  for (const bj::value& round : *PK_TRY(json::Array(object, "rounds"))) {
+    node.rounds.push_back(PK_TRY(json::AsString(round, "rounds")));
+  }
   for (const auto& member : *PK_TRY(json::Object(object, "properties"))) {
     node.properties[member.key()] = PK_TRY(json::AsString(member.value(), member.key()));
   }

@@ -20,10 +20,12 @@ inline constexpr const char* kLayoutPath = "/layout";
 
 std::string NamespacePath(const Namespace& ns);        // the root namespace: "/ns"
 std::string ChildNamespacesPath(const Namespace& ns);  // "/ns/n"
-std::string TablesPath(const Namespace& ns);           // "/ns/n/sales/t"
-std::string NameBucketPath(const TableName& name);     // "/ns/n/sales/t/3f"
-std::string NamePath(const TableName& name);           // "/ns/n/sales/t/3f/orders"
-std::string HeadPath(std::string_view key);  // "/t/9c/9c1b...": the key's first two digits
+// "/ns/n/sales/g-<guid>": there while the namespace of this guid is, never made again.
+std::string NamespaceGuidPath(const Namespace& ns, std::string_view guid);
+std::string TablesPath(const Namespace& ns);        // "/ns/n/sales/t"
+std::string NameBucketPath(const TableName& name);  // "/ns/n/sales/t/3f"
+std::string NamePath(const TableName& name);        // "/ns/n/sales/t/3f/orders"
+std::string HeadPath(std::string_view key);         // "/t/9c/9c1b...": the key's first two digits
 std::string QueuePath(std::string_view key);
 std::string RecordsPath(std::string_view key);
 std::string RecordPath(std::string_view key, int64_t version);
@@ -40,8 +42,12 @@ Result<LayoutNode> DecodeLayout(std::string_view text);
 
 struct NamespaceNode {
   std::string guid;  // of the call that created it
-  std::map<std::string, std::string> properties;
+  std::map<std::string, std::string> properties{};
+  // Guids of those who made the latest versions of this node, the last one made this version; at
+  // most kNamespaceRounds.
+  std::vector<std::string> rounds{};
 };
+inline constexpr size_t kNamespaceRounds = 16;
 std::string Encode(const NamespaceNode& node);
 Result<NamespaceNode> DecodeNamespace(std::string_view text);
 

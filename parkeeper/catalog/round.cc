@@ -7,6 +7,7 @@ namespace pk::catalog {
 using coordination::Applied;
 using coordination::CommitOutcome;
 using coordination::Coordinator;
+using coordination::Node;
 using coordination::ReadReply;
 using coordination::ReadRequest;
 using coordination::Refused;
@@ -52,13 +53,51 @@ Result<std::vector<Result<ReadReply>>> ReadUntilKnown(SessionSource& sessions,
   }
 }
 
+Result<std::optional<Refused>> SendFenced(SessionSource& sessions, const Fenced& fenced,
+                                          Backoff& backoff) {
+  const Sent sent = PK_TRY(SendUntilKnown(sessions, fenced.transaction, backoff));
+  const Refused* refused = sent.refused();
+  if (refused == nullptr) return std::nullopt;
+  if (!sent.repeated) return *refused;
+  const auto unknown = [](const Error& error) { return OutcomeUnknown(error.message()); };
+  if (refused->operation >= fenced.fence_operations) {
+    // The fence stands, so an earlier copy could still come. Refused or applied: it ends here.
+    const Result<Sent> spent = SendUntilKnown(sessions, fenced.spend, backoff);
+    if (!spent.ok()) return unknown(spent.error());
+  }
+  const Result<bool> mine = fenced.is_mine();
+  if (!mine.ok()) return unknown(mine.error());
+  if (*mine) return std::nullopt;
+  return *refused;
+}
+
+Result<bool> HoldsNow(SessionSource& sessions, const Transaction& checks, Backoff& backoff) {
+  return PK_TRY(SendUntilKnown(sessions, checks, backoff)).refused() == nullptr;
+}
+
+Result<Node> LoadNode(SessionSource& sessions, const std::string& path, Backoff& backoff) {
+  for (;;) {
+    auto replies = PK_TRY(ReadUntilKnown(sessions, {{.path = path}}, backoff));
+    if (replies[0].ok()) return std::move(replies[0]->node);
+    Error error = std::move(replies[0]).error();
+    if (error.code() != ErrorCode::kNotFound) return error;
+    if (!PK_TRY(HoldsNow(sessions, Transaction().Check(path), backoff))) return error;
+    if (!backoff.Wait()) return Unavailable(fmt::format("{} comes and goes", path));
+  }
+}
+
 Result<ReadHead> LoadHead(SessionSource& sessions, std::string_view key, Backoff& backoff) {
-  auto replies = PK_TRY(ReadUntilKnown(sessions, {{.path = HeadPath(key)}}, backoff));
-  if (!replies[0].ok() && replies[0].error().code() == ErrorCode::kNotFound) {
+  const Result<Node> node = LoadNode(sessions, HeadPath(key), backoff);
+  if (!node.ok() && node.error().code() == ErrorCode::kNotFound) {
     return NotFound(fmt::format("no table has the key {}", key));
   }
-  const ReadReply reply = PK_TRY(std::move(replies[0]));
-  return ReadHead{PK_TRY(DecodeHead(reply.node.value).With(HeadPath(key))), reply.node.stat};
+  if (!node.ok()) return node.error();
+  return ReadHead{PK_TRY(DecodeHead(node->value).With(HeadPath(key))), node->stat};
+}
+
+Result<bool> HeadStands(SessionSource& sessions, std::string_view key, const ReadHead& head,
+                        Backoff& backoff) {
+  return HoldsNow(sessions, Transaction().Check(HeadPath(key), head.stat.version), backoff);
 }
 
 namespace {
@@ -85,19 +124,15 @@ Result<bool> RecordIsOf(SessionSource& sessions, std::string_view key, int64_t v
   return PK_TRY(DecodeRecord(reply.node.value)).round == round;
 }
 
-// Spends the version of `from` by a round that changes nothing, so that no copy of any other round
-// can be applied.
-Result<> SpendVersion(SessionSource& sessions, std::string_view key, const ReadHead& from,
-                      IdSource& ids, Backoff& backoff) {
+// The version of `from` spent by a round that changes nothing.
+Transaction VoidRound(std::string_view key, const ReadHead& from, IdSource& ids) {
   HeadNode next = from.node;
   ++next.version;
-  const RecordNode record{.round = ids.NewUuid4().ToString(),
-                          .dropped = next.dropped,
-                          .metadata_location = next.metadata_location,
-                          .commits = {}};
-  // Refused or applied: either way the version is spent.
-  PK_TRY(SendUntilKnown(sessions, HeadMove(key, from, next, record), backoff));
-  return {};
+  return HeadMove(key, from, next,
+                  {.round = ids.NewUuid4().ToString(),
+                   .dropped = next.dropped,
+                   .metadata_location = next.metadata_location,
+                   .commits = {}});
 }
 
 }  // namespace
@@ -106,26 +141,15 @@ Result<MoveOutcome> MoveHead(SessionSource& sessions, std::string_view key, cons
                              HeadNode next, const RecordNode& record, const Transaction& extra,
                              IdSource& ids, Backoff& backoff) {
   next.version = from.node.version + 1;
-  Transaction transaction = HeadMove(key, from, next, record);
-  transaction.Append(extra);
-  const Sent sent = PK_TRY(SendUntilKnown(sessions, transaction, backoff));
-  const Refused* refused = sent.refused();
-  if (refused == nullptr) return Moved{next};
-
-  const bool head_stands = refused->operation >= kHeadMoveOperations;
-  if (sent.repeated) {
-    const auto unknown = [&](Error error) {
-      return Error(ErrorCode::kOutcomeUnknown, error.message());
-    };
-    if (head_stands) {
-      Result<> spent = SpendVersion(sessions, key, from, ids, backoff);
-      if (!spent.ok()) return unknown(spent.error());
-    }
-    Result<bool> mine = RecordIsOf(sessions, key, next.version, record.round, backoff);
-    if (!mine.ok()) return unknown(mine.error());
-    if (*mine) return Moved{next};
-  }
-  if (!head_stands) return NotMoved{};
+  Fenced round{
+      .transaction = HeadMove(key, from, next, record),
+      .fence_operations = kHeadMoveOperations,
+      .spend = VoidRound(key, from, ids),
+      .is_mine = [&] { return RecordIsOf(sessions, key, next.version, record.round, backoff); }};
+  round.transaction.Append(extra);
+  const auto refused = PK_TRY(SendFenced(sessions, round, backoff));
+  if (!refused) return Moved{next};
+  if (refused->operation < kHeadMoveOperations) return NotMoved{};
   return NotMoved{refused->operation - kHeadMoveOperations};
 }
 

@@ -5,6 +5,8 @@
 // coordinator.
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -39,14 +41,43 @@ Result<std::vector<Result<coordination::ReadReply>>> ReadUntilKnown(
     coordination::SessionSource& sessions, const std::vector<coordination::ReadRequest>& requests,
     Backoff& backoff);
 
+// A transaction that can be applied once at most, and never again once it is known what became of
+// it: its first operations hold only while something stands that never comes again when it is gone,
+// such as a version of a node that is never made twice, and the transaction itself ends it.
+struct Fenced {
+  coordination::Transaction transaction;
+  size_t fence_operations = 0;
+  // Ends what the fence expects, too, and changes nothing else.
+  coordination::Transaction spend;
+  // Whether a copy of `transaction` was what ended it. Asked once it has ended, so the answer is
+  // final.
+  std::function<Result<bool>()> is_mine;
+};
+// nullopt: applied. Else how it was refused, and no copy of it can be applied any more.
+Result<std::optional<coordination::Refused>> SendFenced(coordination::SessionSource& sessions,
+                                                        const Fenced& fenced, Backoff& backoff);
+
+// Whether these checks hold now, whatever servers that are behind let us read: it is asked in the
+// order of modifications.
+Result<bool> HoldsNow(coordination::SessionSource& sessions,
+                      const coordination::Transaction& checks, Backoff& backoff);
+
+// A node that exists. kNotFound when it does not, also for servers that are not behind.
+Result<coordination::Node> LoadNode(coordination::SessionSource& sessions, const std::string& path,
+                                    Backoff& backoff);
+
 // The head of a table as it was read.
 struct ReadHead {
   HeadNode node;
   coordination::NodeStat stat;
 };
-// kNotFound when there is no table of this key, and none will ever be.
+// kNotFound when there is no table of this key: it was dropped long ago, or none will ever be.
 Result<ReadHead> LoadHead(coordination::SessionSource& sessions, std::string_view key,
                           Backoff& backoff);
+
+// Whether the head still has the version that was read.
+Result<bool> HeadStands(coordination::SessionSource& sessions, std::string_view key,
+                        const ReadHead& head, Backoff& backoff);
 
 struct Moved {
   HeadNode head;

@@ -102,6 +102,10 @@ Result<LoadedTable> CoordinatedCatalog::Publish(const TableName& name, const std
     if (!mine && refused->reason.code() == ErrorCode::kAlreadyExists) {
       return AlreadyExists(fmt::format("table {} exists already", ToString(name)));
     }
+    // The name's bucket goes with its namespace only.
+    if (!mine && refused->reason.code() == ErrorCode::kNotFound) {
+      return NotFound(fmt::format("namespace {} does not exist", ToString(name.ns)));
+    }
     if (!mine) return refused->reason;
   }
   files_.Remember(metadata_location, metadata);
@@ -156,12 +160,21 @@ Result<LoadedTable> CoordinatedCatalog::LoadTable(const TableName& name) {
       if (!backoff.Wait()) return NoTable(name);
       continue;
     }
-    auto metadata = PK_TRY(files_.Load(head.node.metadata_location).With(ToString(name)));
+    auto loaded = files_.Load(head.node.metadata_location).With(ToString(name));
+    if (!loaded.ok()) {
+      // Or purged between the head and this.
+      const bool missing = loaded.error().code() == ErrorCode::kNotFound;
+      if (missing && !PK_TRY(HeadStands(sessions_, found.node.key, head, backoff)) &&
+          backoff.Wait()) {
+        continue;
+      }
+      return std::move(loaded).error();
+    }
     return LoadedTable{.name = name,
                        .key = found.node.key,
                        .version = head.node.version,
                        .metadata_location = head.node.metadata_location,
-                       .metadata = std::move(metadata)};
+                       .metadata = *std::move(loaded)};
   }
 }
 
@@ -237,8 +250,15 @@ Result<> CoordinatedCatalog::DropTable(const TableName& name, bool purge) {
       continue;
     }
     if (purge) {
-      const auto metadata = PK_TRY(files_.Load(head.node.metadata_location));
-      PK_CHECK(metadata->Property("gc.enabled", "true") != "false",
+      const auto metadata = files_.Load(head.node.metadata_location);
+      // Somebody else may have purged it meanwhile.
+      const bool missing = !metadata.ok() && metadata.error().code() == ErrorCode::kNotFound;
+      if (missing && !PK_TRY(HeadStands(sessions_, found.node.key, head, backoff))) {
+        if (!backoff.Wait()) return NoTable(name);
+        continue;
+      }
+      if (!metadata.ok()) return metadata.error();
+      PK_CHECK((*metadata)->Property("gc.enabled", "true") != "false",
                FailedPrecondition(fmt::format(
                    "table {} has gc.enabled=false: its files may belong to another table",
                    ToString(name))));
@@ -253,7 +273,9 @@ Result<> CoordinatedCatalog::DropTable(const TableName& name, bool purge) {
                                        Transaction().Remove(NamePath(name), found.version),
                                        *options_.ids, backoff));
     if (std::holds_alternative<Moved>(moved)) {
-      return purge ? PurgeFiles(files_, head.node.metadata_location) : Result<>();
+      Result<> purged = purge ? PurgeFiles(files_, head.node.metadata_location) : Result<>();
+      SweepTombstones(context_, found.node.key);
+      return std::move(purged).With("the table is dropped, but some of its files are left");
     }
     if (!backoff.Wait()) return Unavailable("other writers were faster");
   }
