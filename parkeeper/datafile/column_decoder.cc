@@ -20,9 +20,6 @@
 namespace pk::datafile {
 namespace {
 
-using iceberg::PrimitiveKind;
-using iceberg::PrimitiveType;
-
 std::shared_ptr<arrow::Buffer> Allocate(int64_t bytes) {
   PARQUET_ASSIGN_OR_THROW(std::unique_ptr<arrow::Buffer> buffer, arrow::AllocateBuffer(bytes));
   return buffer;

@@ -188,7 +188,7 @@ Result<Transform> ParseTransform(std::string_view text) {
   for (const TransformKind kind :
        {TransformKind::kIdentity, TransformKind::kYear, TransformKind::kMonth, TransformKind::kDay,
         TransformKind::kHour, TransformKind::kVoid}) {
-    if (const Transform known{.kind = kind}; text == ToString(known)) return known;
+    if (Transform known{.kind = kind}; text == ToString(known)) return known;
   }
   const auto call = SplitCall(text);
   const bool bucket = call && call->name == "bucket";

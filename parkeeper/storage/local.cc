@@ -254,7 +254,7 @@ Result<int64_t> RemoveTemporariesIn(Descriptor folder, const std::string& locati
 
 }  // namespace
 
-Result<std::unique_ptr<Storage>> OpenLocalWith(const std::string& path, LocalOptions options,
+Result<std::unique_ptr<Storage>> OpenLocalWith(const std::string& path, const LocalOptions& options,
                                                LocalMeans means) {
   PK_CHECK(!path.empty() && path.find('\0') == path.npos,
            InvalidArgument(fmt::format("not a folder's path: '{}'", path)));
@@ -272,8 +272,8 @@ Result<std::unique_ptr<Storage>> OpenLocalWith(const std::string& path, LocalOpt
   return std::make_unique<LocalStorage>(root, std::move(folder), means);
 }
 
-Result<std::unique_ptr<Storage>> OpenLocal(const std::string& path, LocalOptions options) {
-  return OpenLocalWith(path, std::move(options), LocalMeans{});
+Result<std::unique_ptr<Storage>> OpenLocal(const std::string& path, const LocalOptions& options) {
+  return OpenLocalWith(path, options, LocalMeans{});
 }
 
 Result<int64_t> RemoveTemporaries(const std::string& path) {

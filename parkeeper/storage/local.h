@@ -30,7 +30,8 @@ struct LocalOptions {
 //
 // Each open file costs one descriptor, each writer two and at most 1 MiB of memory. A process that
 // may meet a limit on file sizes (RLIMIT_FSIZE) must ignore SIGXFSZ to see it as kUnavailable.
-Result<std::unique_ptr<Storage>> OpenLocal(const std::string& path, LocalOptions options = {});
+Result<std::unique_ptr<Storage>> OpenLocal(const std::string& path,
+                                           const LocalOptions& options = {});
 
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 

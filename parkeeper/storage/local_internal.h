@@ -17,7 +17,7 @@ struct LocalMeans {
   bool links = true;          // link(2); else renameat2 without overwrite
 };
 
-Result<std::unique_ptr<Storage>> OpenLocalWith(const std::string& path, LocalOptions options,
+Result<std::unique_ptr<Storage>> OpenLocalWith(const std::string& path, const LocalOptions& options,
                                                LocalMeans means);
 
 // A writer of the file `path` (relative), called `location`, below `folders`. Makes the folders.

@@ -19,7 +19,7 @@ class MemoryFixture final : public StorageFixture {
 class LocalFixture final : public StorageFixture {
  public:
   LocalFixture(storage::LocalOptions options, storage::LocalMeans means)
-      : storage_(storage::OpenLocalWith(folder_ / "lake", std::move(options), means).value()) {}
+      : storage_(storage::OpenLocalWith(folder_ / "lake", options, means).value()) {}
   storage::Storage& storage() override { return *storage_; }
 
  private:

@@ -172,14 +172,14 @@ Result<> PartitionedWriter::Encode(Load load) {
 Result<> PartitionedWriter::EncodeIntoLane(Load load) {
   Partition& partition = *load.partition;
   Lane* lane = AcquireLane(partition);
-  Result<> written = WriteToLane(*lane, partition, std::move(load));
+  Result<> written = WriteToLane(*lane, partition, load);
   // Nobody else may go on with a file that failed.
   if (!written.ok()) lane->file = {};
   ReleaseLane(partition, lane);
   return written;
 }
 
-Result<> PartitionedWriter::WriteToLane(Lane& lane, const Partition& partition, Load load) {
+Result<> PartitionedWriter::WriteToLane(Lane& lane, const Partition& partition, const Load& load) {
   for (const Batch& batch : load.batches) PK_TRY(WriteAndRoll(lane.file, partition, batch));
   if (lane.file.writer == nullptr) return {};
   PK_TRY(lane.file.writer->Flush());

@@ -80,7 +80,7 @@ class PartitionedWriter {
   Result<> EncodeSorted(Load load);
   Lane* AcquireLane(Partition& partition);
   void ReleaseLane(Partition& partition, Lane* lane);
-  Result<> WriteToLane(Lane& lane, const Partition& partition, Load load);
+  Result<> WriteToLane(Lane& lane, const Partition& partition, const Load& load);
   Result<> WriteAndRoll(OpenFile& file, const Partition& partition, const datafile::Batch& batch);
   Result<OpenFile> Open(const Partition& partition);
   Result<> FinishFile(OpenFile file, const Partition& partition);
