@@ -17,7 +17,11 @@ inline constexpr int64_t kMicrosPerDay = 24 * kMicrosPerHour;
 constexpr int64_t FloorDiv(int64_t value, int64_t by) {
   return value / by - (value % by < 0 ? 1 : 0);
 }
-constexpr int64_t FloorMod(int64_t value, int64_t by) { return value - FloorDiv(value, by) * by; }
+constexpr int64_t FloorMod(int64_t value, int64_t by) {
+  const int64_t rest =
+      value % by;  // never by way of the quotient, which overflows at the least value
+  return rest < 0 ? rest + by : rest;
+}
 
 struct CivilDate {
   int64_t year = 1970;
