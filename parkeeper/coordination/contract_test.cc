@@ -1,59 +1,13 @@
-#include "parkeeper/coordination/memory.h"
-#include "parkeeper/coordination/simulation.h"
+// The contract suite over the back ends of this folder.
+
 #include "tests/conformance/coordinator_contract.h"
+#include "tests/conformance/local_fixtures.h"
 
 namespace pk::coordination {
 namespace {
 
-class MemoryFixture final : public CoordinatorFixture {
- public:
-  std::unique_ptr<Coordinator> Connect() override { return OpenMemory(tree_); }
-  void ExpireSession(Coordinator& coordinator) override {
-    coordination::ExpireSession(*tree_, coordinator.session().id());
-  }
-
- private:
-  std::shared_ptr<MemoryTree> tree_ = MakeMemoryTree();
-};
-
-INSTANTIATE_TEST_SUITE_P(Memory, CoordinatorContract,
-                         ::testing::Values(CoordinatorFactory{
-                             .name = "memory",
-                             .make = [] { return std::make_unique<MemoryFixture>(); }}),
+INSTANTIATE_TEST_SUITE_P(Local, CoordinatorContract, ::testing::ValuesIn(LocalFactories()),
                          FactoryName);
-
-// The suite over simulated clients without faults. Its "threads" are actors, its deadlines virtual.
-class SimulatedFixture : public CoordinatorFixture {
- public:
-  explicit SimulatedFixture(SimulationOptions options) : simulation_(4711, options) {}
-
-  std::unique_ptr<Coordinator> Connect() override { return simulation_.MakeClient(); }
-  void ExpireSession(Coordinator& coordinator) override {
-    simulation_.ExpireSession(coordinator.session().id());
-  }
-  Clock& clock() override { return simulation_.clock(); }
-  void RunAll(std::vector<std::function<void()>> actors) override {
-    for (size_t i = 0; i < actors.size(); ++i) {
-      simulation_.Spawn("actor-" + std::to_string(i), std::move(actors[i]));
-    }
-    EXPECT_THAT(simulation_.Run(), IsOk());
-  }
-
- private:
-  Simulation simulation_;
-};
-
-CoordinatorFactory Simulated(std::string name, SimulationOptions options) {
-  return {.name = std::move(name),
-          .make = [options] { return std::make_unique<SimulatedFixture>(options); }};
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Simulated, CoordinatorContract,
-    ::testing::Values(Simulated("one_server", {.followers = 0}), Simulated("followers", {}),
-                      Simulated("slow_followers",
-                                {.followers = 3, .longest_lag = std::chrono::seconds(1)})),
-    FactoryName);
 
 }  // namespace
 }  // namespace pk::coordination

@@ -125,6 +125,10 @@ class Watch {
   // True: look again (at once when something happened since the last call). False: the deadline
   // passed, stop was requested, or the session is lost.
   virtual bool Wait(SteadyTime deadline, std::stop_token stop = {}) = 0;
+  // A hint for caches: the paths in the scope where something happened since the last call. Asked
+  // after Wait() and before reading; nullopt: not known (after a reconnect, or too many), look at
+  // all.
+  virtual std::optional<std::vector<std::string>> TakeChanged() { return std::nullopt; }
 };
 
 class Coordinator {

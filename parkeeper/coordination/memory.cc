@@ -20,6 +20,9 @@ class MemoryWatch final : public Watch {
   bool Wait(SteadyTime deadline, std::stop_token stop) override {
     return tree_->Wait(*watcher_, deadline, stop);
   }
+  std::optional<std::vector<std::string>> TakeChanged() override {
+    return tree_->TakeChanged(*watcher_);
+  }
 
  private:
   std::shared_ptr<MemoryTree> tree_;

@@ -97,6 +97,11 @@ bool MemoryTree::Wait(Watcher& watcher, SteadyTime deadline, const std::stop_tok
   }
 }
 
+std::optional<std::vector<std::string>> MemoryTree::TakeChanged(Watcher& watcher) {
+  std::lock_guard lock(mutex_);
+  return watcher.changed.Take();
+}
+
 Result<> MemoryTree::Alive(uint64_t session) const {
   PK_CHECK(sessions_.contains(session), Unavailable("the session is lost, open a new one"));
   return {};
@@ -121,6 +126,7 @@ void MemoryTree::WakeAt(std::string_view path, const Change& change, bool subtre
     if (subtrees_only && watcher.scope != WatchScope::kSubtree) continue;
     if (!Concerns(watcher, change)) continue;
     watcher.pending = true;
+    watcher.changed.Add(change.path);
     watcher.signal.Raise();
   }
 }

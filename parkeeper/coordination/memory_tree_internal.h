@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "parkeeper/coordination/changed_paths.h"
 #include "parkeeper/coordination/local_session.h"
 #include "parkeeper/coordination/memory.h"
 #include "parkeeper/coordination/signal.h"
@@ -24,6 +25,7 @@ struct Watcher {
   WatchScope scope;
   uint64_t session;
   bool pending = false;
+  ChangedPaths changed = {};
   Signal signal;
   std::shared_ptr<LocalSession> owner = {};  // set by Start()
 };
@@ -57,6 +59,8 @@ class MemoryTree {
   void Stop(const std::shared_ptr<Watcher>& watcher);
   // As Watch::Wait.
   bool Wait(Watcher& watcher, SteadyTime deadline, const std::stop_token& stop);
+  // As Watch::TakeChanged.
+  std::optional<std::vector<std::string>> TakeChanged(Watcher& watcher);
 
  private:
   Result<> Alive(uint64_t session) const;

@@ -107,6 +107,7 @@ class SimulatedWatch final : public Watch {
   SimulatedWatch(std::shared_ptr<SimulatedClient> client, std::shared_ptr<Watcher> watcher);
   ~SimulatedWatch() override;
   bool Wait(SteadyTime deadline, std::stop_token stop) override;
+  std::optional<std::vector<std::string>> TakeChanged() override;
 
   // Says "look again".
   void Raise();
@@ -124,6 +125,7 @@ class SimulatedWatch final : public Watch {
   std::shared_ptr<Watcher> watcher_;  // null: not started on any server
   MemoryTree* tree_;                  // where watcher_ is started
   bool raised_ = false;
+  bool everywhere_ = false;  // raised without a change
   Signal signal_;
 };
 

@@ -49,8 +49,16 @@ void SimulatedWatch::WaitOnce(SteadyTime deadline, const std::stop_token& stop) 
   if (tree_->Wait(*watcher, deadline, either.get_token())) raised_ = true;
 }
 
+std::optional<std::vector<std::string>> SimulatedWatch::TakeChanged() {
+  const bool everywhere = std::exchange(everywhere_, false);
+  if (watcher_ == nullptr) return std::nullopt;
+  auto changed = tree_->TakeChanged(*watcher_);
+  return everywhere ? std::nullopt : std::move(changed);
+}
+
 void SimulatedWatch::Raise() {
   raised_ = true;
+  everywhere_ = true;
   signal_.Raise();
 }
 

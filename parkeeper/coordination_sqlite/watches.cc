@@ -19,9 +19,11 @@ constexpr int kPollMs = 250;
 constexpr int kPollWithoutBellMs = 50;
 constexpr std::chrono::milliseconds kBusy{2'000};
 
-void RingOne(WatchState& state) {
+// nullptr: anything may have changed.
+void RingOne(WatchState& state, const Change* change) {
   std::lock_guard guard(state.mutex);
   state.rung = true;
+  change != nullptr ? state.paths.Add(change->path) : state.paths.AddEverything();
   state.changed.notify_all();
 }
 
@@ -48,6 +50,10 @@ class SqliteWatch final : public Watch {
     if (lost_.stop_requested() || !state_->rung) return false;
     state_->rung = false;
     return true;
+  }
+  std::optional<std::vector<std::string>> TakeChanged() override {
+    std::lock_guard guard(state_->mutex);
+    return state_->paths.Take();
   }
 
  private:
@@ -82,30 +88,30 @@ bool WatchRegistry::empty() const {
 
 void WatchRegistry::Ring(const Change& change) {
   std::lock_guard guard(mutex_);
-  RingIn(Of(WatchScope::kNode), change.path);
+  RingIn(Of(WatchScope::kNode), change.path, change);
   if (change.kind != Change::Kind::kSet && change.path != "/") {
-    RingIn(Of(WatchScope::kChildren), std::string(Parent(change.path)));
+    RingIn(Of(WatchScope::kChildren), std::string(Parent(change.path)), change);
   }
-  if (change.kind == Change::Kind::kRemoved) RingIn(Of(WatchScope::kChildren), change.path);
+  if (change.kind == Change::Kind::kRemoved) RingIn(Of(WatchScope::kChildren), change.path, change);
   if (Of(WatchScope::kSubtree).empty()) return;
   std::string path = change.path;
   while (path != "/") {
-    RingIn(Of(WatchScope::kSubtree), path);
+    RingIn(Of(WatchScope::kSubtree), path, change);
     path = Parent(path);
   }
-  RingIn(Of(WatchScope::kSubtree), path);
+  RingIn(Of(WatchScope::kSubtree), path, change);
 }
 
 void WatchRegistry::RingAll() {
   std::lock_guard guard(mutex_);
   for (const States& states : states_) {
-    for (const auto& [path, state] : states) RingOne(*state);
+    for (const auto& [path, state] : states) RingOne(*state, nullptr);
   }
 }
 
-void WatchRegistry::RingIn(const States& states, const std::string& path) {
+void WatchRegistry::RingIn(const States& states, const std::string& path, const Change& change) {
   const auto [begin, end] = states.equal_range(path);
-  for (auto entry = begin; entry != end; ++entry) RingOne(*entry->second);
+  for (auto entry = begin; entry != end; ++entry) RingOne(*entry->second, &change);
 }
 
 WatchHub::WatchHub(FolderFiles files, std::function<void()> on_death)

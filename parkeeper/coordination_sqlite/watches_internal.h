@@ -17,6 +17,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "parkeeper/coordination/changed_paths.h"
 #include "parkeeper/coordination/coordinator.h"
 #include "parkeeper/coordination_sqlite/database_internal.h"
 #include "parkeeper/coordination_sqlite/folder_internal.h"
@@ -29,6 +30,7 @@ struct WatchState {
   std::mutex mutex;
   std::condition_variable_any changed;
   bool rung = false;
+  ChangedPaths paths = {};
 };
 
 // Which watches there are, and which of them a change concerns.
@@ -43,7 +45,7 @@ class WatchRegistry {
 
  private:
   using States = std::unordered_multimap<std::string, std::shared_ptr<WatchState>>;
-  static void RingIn(const States& states, const std::string& path);
+  static void RingIn(const States& states, const std::string& path, const Change& change);
   States& Of(WatchScope scope) { return states_[size_t(scope)]; }
 
   mutable std::mutex mutex_;
