@@ -109,6 +109,7 @@ TEST_P(RecipeContract, ClaimantsAreListedInTheirOrder) {
                       const auto watch = a().StartWatch("/lease", WatchScope::kChildren);
                       const SteadyTime deadline = Soon();
                       while (a().List("/lease")->size() < 2) ASSERT_TRUE((*watch)->Wait(deadline));
+                      EXPECT_THAT(a().Sync(), testing::IsOk());
                       const auto claimants = ListClaimants(a(), "/lease");
                       EXPECT_TRUE(claimants.ok());
                       ASSERT_EQ(claimants->size(), 2u);
@@ -123,11 +124,11 @@ TEST_P(RecipeContract, ClaimantsAreListedInTheirOrder) {
 
 TEST_P(RecipeContract, ALockHonoursEntriesOfKazooAndIgnoresOtherNodes) {
   ASSERT_THAT(EnsurePath(b(), "/lock/readme"), testing::IsOk());
-  ASSERT_THAT(b().Create("/lock/0f__lock__", "", CreateMode::kEphemeralSequential),
-              testing::IsOk());
+  PK_ASSERT_OK(const auto theirs,
+               b().Create("/lock/0f__lock__", "", CreateMode::kEphemeralSequential));
   EXPECT_TRUE(Fails(LockExclusive(Of(a()), "/lock", AtOnce()), ErrorCode::kUnavailable));
   EXPECT_TRUE(Fails(LockShared(Of(a()), "/lock", AtOnce()), ErrorCode::kUnavailable));
-  ASSERT_THAT(b().Remove("/lock/0f__lock__0000000001", 0), testing::IsOk());
+  ASSERT_THAT(b().Remove(theirs, 0), testing::IsOk());
   ASSERT_THAT(b().Create("/lock/0f__rlock__", "", CreateMode::kEphemeralSequential),
               testing::IsOk());
   EXPECT_TRUE(LockShared(Of(a()), "/lock", AtOnce()).ok());
@@ -201,6 +202,25 @@ TEST_P(RecipeContract, ASemaphoreHasTheNumberOfPermitsThatItWasMadeWith) {
   ASSERT_THAT(b().Sync(), testing::IsOk());
   EXPECT_TRUE(
       Fails(AcquirePermit(Of(b()), "/permits", 2, AtOnce()), ErrorCode::kFailedPrecondition));
+}
+
+TEST_P(RecipeContract, EachPermitThatIsGivenBackGoesToTheNextInLine) {
+  PK_ASSERT_OK(Lease first, AcquirePermit(Of(a()), "/p", 2, Patient()));
+  PK_ASSERT_OK(Lease second, AcquirePermit(Of(a()), "/p", 2, Patient()));
+  ASSERT_THAT(EnsurePath(a(), "/inside"), testing::IsOk());
+  ASSERT_THAT(b().Sync(), testing::IsOk());
+  const auto wait = [this] {
+    const auto client = fixture().Connect();
+    PK_ASSERT_OK(const Lease lease, AcquirePermit(Of(*client), "/p", 2, {}));
+    EXPECT_THAT(client->Create("/inside/w-", "", CreateMode::kPersistentSequential),
+                testing::IsOk());
+    AwaitChildren("/inside", 2);  // both are in before either leaves
+  };
+  fixture().RunAll({wait, wait, [&] {
+                      AwaitChildren("/p", 4);
+                      EXPECT_THAT(first.Release(), testing::IsOk());
+                      EXPECT_THAT(second.Release(), testing::IsOk());
+                    }});
 }
 
 TEST_P(RecipeContract, EverybodyGetsAPermitInTheEndAndNeverTooManyAtOnce) {
