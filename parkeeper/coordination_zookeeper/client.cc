@@ -92,7 +92,8 @@ asio::awaitable<void> Client::Run() {
     const auto connection = std::make_shared<Connection>(*io_, tls_.get(), verify, host);
     connection_ = connection;
     const SteadyTime sent = clock_.Now();
-    Result<ConnectReply> reply = co_await connection->Open(NextConnectRequest(), AttemptTime());
+    Result<ConnectReply> reply =
+        co_await connection->Open(NextConnectRequest(), AttemptTime(), random_());
     if (!over_.empty()) break;
     if (!reply.ok()) {
       AttemptFailed(host, std::move(reply).error());
@@ -254,7 +255,8 @@ void Client::OnTimer() {
       SendInternal(EncodeEmpty(), kPingXid, OpCode::kPing);
       Flush();
     }
-    if (const auto mute = MuteAt(); mute && *mute <= now) {
+    // An answer that has come while this thread did not run counts.
+    if (const auto mute = MuteAt(); mute && *mute <= now && !connection_->HasUnread()) {
       connection_->Close(Unavailable(fmt::format("{}: no answer for {} ms", *connection_->server(),
                                                  Milliseconds(timeout_ / 6))));
     }

@@ -3,8 +3,7 @@
 // Client: a session with an ensemble, kept over any number of connections, and the one I/O thread
 // that serves it. Requests and watches in, replies and wake-ups out.
 //
-// Call(), StartWatch(), StopWatch() and EndConnection() from any thread but the I/O thread; all
-// other members belong to the I/O thread once it runs.
+// Public members from any thread but the I/O thread; private ones belong to it once it runs.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -46,6 +45,9 @@ class Client {
   // Waits for the answer, at most until the request's deadline.
   Result<Reply> Call(OpCode code, std::string frame, bool modifies);
 
+  // Runs `done` on the I/O thread: it must not wait.
+  void Submit(Request request);
+
   // Every event after it returned rings the watch. kChildren: kNotFound when there is no such node.
   // The path is absolute, `name` is for messages.
   Result<> StartWatch(const std::string& path, std::string_view name,
@@ -69,7 +71,6 @@ class Client {
   Result<> Start();
   Request MakeRequest(OpCode code, std::string frame, bool modifies,
                       std::function<void(Result<Reply>)> done);
-  void Submit(Request request);
   void TakeSubmitted();
 
   boost::asio::awaitable<void> Run();

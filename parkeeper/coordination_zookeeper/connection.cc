@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
+#include <random>
 
 namespace pk::coordination::zookeeper {
 namespace {
@@ -71,7 +73,13 @@ void Connection::Close(Error why) {
   socket_.close(ignored);
 }
 
-asio::awaitable<Result<ConnectReply>> Connection::Open(ConnectRequest request, Duration within) {
+bool Connection::HasUnread() const {
+  error_code error;
+  return socket_.available(error) > 0 && !error;
+}
+
+asio::awaitable<Result<ConnectReply>> Connection::Open(ConnectRequest request, Duration within,
+                                                       uint64_t order) {
   attempt_.expires_after(within);
   attempt_.async_wait([self = shared_from_this(), within](const error_code& error) {
     if (error) return;
@@ -81,6 +89,7 @@ asio::awaitable<Result<ConnectReply>> Connection::Open(ConnectRequest request, D
   });
   auto endpoints = co_await LookUp();
   if (!endpoints.ok()) co_return std::move(endpoints).error();
+  std::shuffle(endpoints->begin(), endpoints->end(), std::mt19937_64(order));
   auto connected = co_await ConnectToAny(std::move(endpoints).value());
   if (!connected.ok()) co_return std::move(connected).error();
   if (tls_) {

@@ -33,8 +33,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   Connection(boost::asio::io_context& io, boost::asio::ssl::context* tls, bool verify,
              HostPort host);
 
-  // kUnauthenticated: the TLS handshake failed; kUnavailable and kCorrupt: another server may do.
-  boost::asio::awaitable<Result<ConnectReply>> Open(ConnectRequest request, Duration within);
+  // `order` shuffles the addresses of the host's name: one that is mute must not be the first
+  // again. kUnauthenticated: the TLS handshake failed; kUnavailable and kCorrupt: another server
+  // may do.
+  boost::asio::awaitable<Result<ConnectReply>> Open(ConnectRequest request, Duration within,
+                                                    uint64_t order);
 
   // Reads what is there into frames(); the error is why the connection has ended.
   boost::asio::awaitable<Result<>> ReadSome();
@@ -47,6 +50,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // Ends what is under way; the first reason stays.
   void Close(Error why);
   bool is_open() const { return !closed_; }
+  // Bytes have come that are not read yet.
+  bool HasUnread() const;
 
   const std::shared_ptr<const std::string>& server() const { return server_; }
 
