@@ -27,6 +27,8 @@ bool SimulatedWatch::Wait(SteadyTime deadline, std::stop_token stop) {
       session.WaitForChange(SessionState::kSuspended, deadline, stop);
     }
     if (client_->lost()) return false;
+    // What has happened already counts, also when the deadline has passed.
+    if (watcher_ != nullptr && tree_->Wait(*watcher_, SteadyTime(), {})) raised_ = true;
     if (session.state() == SessionState::kConnected && std::exchange(raised_, false)) {
       scheduler.Travel(client_->faults().latency);
       return true;

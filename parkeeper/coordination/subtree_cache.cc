@@ -53,7 +53,13 @@ Result<std::vector<std::string>> SubtreeCache::Refresh() {
 }
 
 Result<std::vector<std::string>> SubtreeCache::WaitAndRefresh(const Until& until) {
-  if (!all_due_ && due_.empty() && watch_->Wait(until.deadline, until.stop)) Hear();
+  const bool due = all_due_ || !due_.empty();
+  if (!due && watch_->Wait(until.deadline, until.stop)) Hear();
+  Session& session = coordinator_->session();
+  // A read would fail at once, and who calls in a loop would spin.
+  if (session.state() == SessionState::kSuspended) {
+    session.WaitForChange(SessionState::kSuspended, until.deadline, until.stop);
+  }
   return Update();
 }
 
