@@ -77,7 +77,8 @@ using CommitResult = std::variant<Committed, Rejected>;
 
 // Whether the commit's id can have been sent before, by anybody.
 enum class CommitId {
-  kNew,            // made by the caller just now: nothing needs to be looked up
+  kNew,            // made by the caller just now, and nobody else knows it until this call has
+                   // returned: nothing needs to be looked up
   kMaybeRepeated,  // looked up in the records first; the first outcome is given again, a rejection
                    // is recorded, and every error is kOutcomeUnknown
 };

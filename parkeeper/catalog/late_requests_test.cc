@@ -216,7 +216,7 @@ TEST_F(LateRequests, OfCommitsAreNotAppliedAfterTheDrop) {
 // A commit whose storage calls `meanwhile` before it opens the table's metadata.
 class Meanwhile : public LateRequests {
  protected:
-  Result<CommitResult> CommitWith(const LoadedTable& table,
+  Result<CommitResult> CommitWith(const LoadedTable& table, const iceberg::TableCommit& commit,
                                   const std::function<void()>& meanwhile) {
     bool done = false;
     const auto storage =
@@ -225,7 +225,7 @@ class Meanwhile : public LateRequests {
           return storage::Fault::kNone;
         }});
     auto catalog = PK_TRY(OpenCatalog(other_sessions_, *storage, Options()));
-    auto result = catalog->Commit(table.key, SetProperty("x"), CommitId::kNew);
+    auto result = catalog->Commit(table.key, commit, CommitId::kNew);
     EXPECT_TRUE(done);
     return result;
   }
@@ -234,19 +234,33 @@ class Meanwhile : public LateRequests {
 TEST_F(Meanwhile, ACommitThatMeetsAPurgeIsRejectedAsDropped) {
   ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), IsOk());
   PK_ASSERT_OK(const LoadedTable table, catalog_->CreateTable(kOrders, {}));
-  const auto result =
-      CommitWith(table, [&] { EXPECT_THAT(catalog_->DropTable(kOrders, true), IsOk()); });
+  const auto result = CommitWith(table, SetProperty("x"),
+                                 [&] { EXPECT_THAT(catalog_->DropTable(kOrders, true), IsOk()); });
   ASSERT_THAT(result, IsOk());
   ASSERT_TRUE(std::holds_alternative<Rejected>(*result));
   EXPECT_THAT(std::get<Rejected>(*result).reason, ::testing::HasSubstr("dropped"));
 }
 
+TEST_F(Meanwhile, ASecondTryMeetsTheOutcomeOfWhoeverSentTheSameId) {
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), IsOk());
+  PK_ASSERT_OK(const LoadedTable table, catalog_->CreateTable(kOrders, {}));
+  const iceberg::TableCommit commit = SetProperty("x");
+  const auto result = CommitWith(table, commit, [&] {
+    EXPECT_THAT(other_->Commit(table.key, commit, CommitId::kMaybeRepeated), IsOk());
+  });
+  ASSERT_THAT(result, IsOk());
+  ASSERT_TRUE(std::holds_alternative<Committed>(*result));
+  EXPECT_EQ(std::get<Committed>(*result).table.version, 1);
+  PK_ASSERT_OK(const LoadedTable after, other_->LoadTable(kOrders));
+  EXPECT_EQ(after.version, 1) << "applied twice";
+}
+
 TEST_F(Meanwhile, ACommitOfATableWithoutItsMetadataIsNotCalledDropped) {
   ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), IsOk());
   PK_ASSERT_OK(const LoadedTable table, catalog_->CreateTable(kOrders, {}));
-  EXPECT_THAT(
-      CommitWith(table, [&] { EXPECT_THAT(storage_->Remove(table.metadata_location), IsOk()); }),
-      IsErrorWith(ErrorCode::kNotFound, "metadata.json"));
+  EXPECT_THAT(CommitWith(table, SetProperty("x"),
+                         [&] { EXPECT_THAT(storage_->Remove(table.metadata_location), IsOk()); }),
+              IsErrorWith(ErrorCode::kNotFound, "metadata.json"));
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// The catalog under simulation: concurrent writers, renames, drops and creations over simulated
-// coordinators and a storage that fails, with a checker that walks what is left by itself.
+// The catalog under simulation: concurrent writers, renames, drops, purges and creations over
+// simulated coordinators and a storage that fails, with a checker that walks what is left by
+// itself.
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -7,21 +8,18 @@
 #include <map>
 #include <set>
 
-#include "parkeeper/catalog/catalog.h"
 #include "parkeeper/catalog/nodes_internal.h"
-#include "parkeeper/coordination/simulation.h"
 #include "parkeeper/manifest/manifest_list.h"
 #include "parkeeper/manifest/manifest_reader.h"
-#include "parkeeper/storage/faulty.h"
 #include "parkeeper/storage/memory.h"
 #include "tests/simulation/for_each_seed.h"
+#include "tests/simulation/simulated_process.h"
 #include "tests/support/matchers.h"
 
 namespace pk::catalog {
 namespace {
 
 using coordination::Coordinator;
-using coordination::Faults;
 using coordination::Simulation;
 using ::pk::testing::IsOk;
 
@@ -31,48 +29,15 @@ enum class Settle {
 };
 enum class Fate { kUnknown, kCommitted, kRejected };
 
+// How long writers do nothing between their calls.
+struct Pace {
+  int commits = 4;
+  std::chrono::milliseconds between{0};
+  std::chrono::milliseconds before_asking_again{0};
+};
+
 const TableName kTable{{{"n"}}, "orders"};
 const TableName kNames[] = {{{{"n"}}, "a"}, {{{"n"}}, "b"}};
-
-// What a process has: a session source, a storage that fails, and the catalog over them.
-class Process {
- public:
-  Process(Simulation& simulation, storage::Storage& storage, double odds)
-      : simulation_(simulation), sessions_([this, odds]() -> Result<std::unique_ptr<Coordinator>> {
-          if (simulation_.crashed()) return Unavailable("the process is dead");
-          return simulation_.MakeClient(Faults::All(odds));
-        }) {
-    storage_ = storage::MakeFaulty(
-        storage, {.schedule = [this, odds](storage::Call, std::string_view) { return Draw(odds); },
-                  .clock = &simulation.clock(),
-                  .latency = std::chrono::milliseconds(1)});
-    // A short deadline lets outcomes leave the catalog unknown, a long one has it settle them.
-    const auto within = std::chrono::milliseconds(simulation.Random(2) == 0 ? 20'000 : 200);
-    while (catalog_ == nullptr && !simulation_.crashed()) {
-      auto opened = OpenCatalog(sessions_, *storage_,
-                                {.retry = {.within = within},
-                                 .write_threads = 1,
-                                 .clock = &simulation.clock(),
-                                 .ids = &simulation.ids()});
-      if (opened.ok()) catalog_ = std::move(opened).value();
-    }
-  }
-  bool alive() const { return !simulation_.crashed(); }
-  Catalog& catalog() { return *catalog_; }
-
- private:
-  storage::Fault Draw(double odds) {
-    if (simulation_.crashed()) return storage::Fault::kUnavailable;
-    const double drawn = double(simulation_.Random(10'000)) / 10'000;
-    if (drawn < odds) return storage::Fault::kLostReply;
-    return drawn < 1.2 * odds ? storage::Fault::kUnavailable : storage::Fault::kNone;
-  }
-
-  Simulation& simulation_;
-  coordination::SessionSource sessions_;
-  std::unique_ptr<storage::Storage> storage_;
-  std::unique_ptr<Catalog> catalog_;
-};
 
 struct World {
   explicit World(Simulation& s)
@@ -83,9 +48,17 @@ struct World {
   std::unique_ptr<Coordinator> client;  // of the checker, without faults
   LoadedTable table;
   std::map<std::string, Fate> files;  // by location
-  std::set<std::string> made;         // keys of tables whose creation was acknowledged
+  struct Update {
+    std::string property;                // that it alone sets
+    std::optional<int64_t> on_snapshot;  // that it requires
+    Fate fate = Fate::kUnknown;
+  };
+  std::map<Uuid, Update> updates;
+  std::set<std::string> made;  // keys of tables whose creation was acknowledged
   int committed = 0;
   int doubled = 0;
+  int updated = 0;
+  int64_t swept = 0;
 };
 
 void Prepare(World& run) {
@@ -99,11 +72,13 @@ void Prepare(World& run) {
   PK_ASSERT_OK(run.table, catalog->CreateTable(kTable, {}));
 }
 
-Fate CommitOne(World& run, Process& process, iceberg::TableCommit commit, Settle settle) {
+Fate CommitOne(World& run, Process& process, const std::string& key, iceberg::TableCommit commit,
+               Settle settle, const Pace& pace = {}) {
   CommitId id = CommitId::kNew;
   bool unknown = false;
-  while (process.alive()) {
-    const auto result = process.catalog().Commit(run.table.key, commit, id);
+  // Old ids stay unknown for ever, so it asks a few times only.
+  for (int calls = 0; process.alive() && calls < 20; ++calls) {
+    const auto result = process.catalog().Commit(key, commit, id);
     // Now and then the catalog's answer itself is lost on its way to the writer.
     const bool heard = run.simulation.Random(8) > 0;
     if (result.ok() && heard) {
@@ -119,6 +94,7 @@ Fate CommitOne(World& run, Process& process, iceberg::TableCommit commit, Settle
     unknown = true;
     if (settle == Settle::kByTheSameId) {
       id = CommitId::kMaybeRepeated;
+      process.Pause(pace.before_asking_again);
     } else {
       commit.id = run.simulation.ids().NewUuid7(run.simulation.clock());
     }
@@ -126,48 +102,94 @@ Fate CommitOne(World& run, Process& process, iceberg::TableCommit commit, Settle
   return Fate::kUnknown;
 }
 
-void Write(World& run, int writer, Settle settle, double odds) {
-  Process process(run.simulation, *run.storage, odds);
-  for (int n = 0; n < 4 && process.alive(); ++n) {
-    iceberg::DataFile file;
-    file.location = fmt::format("{}/data/{}-{}.parquet", run.table.metadata->location, writer, n);
-    file.record_count = 1;
-    file.file_size = 100;
-    iceberg::AppendFiles append;
-    append.files = {file};
-    append.schema_id = run.table.metadata->current_schema_id;
-    run.files[file.location] = Fate::kUnknown;
-    run.files[file.location] = CommitOne(
-        run, process,
-        {.id = run.simulation.ids().NewUuid7(run.simulation.clock()), .change = append}, settle);
+void AppendOne(World& run, Process& process, const std::string& name, Settle settle,
+               const Pace& pace) {
+  iceberg::DataFile file;
+  file.location = fmt::format("{}/data/{}.parquet", run.table.metadata->location, name);
+  file.record_count = 1;
+  file.file_size = 100;
+  iceberg::AppendFiles append;
+  append.files = {file};
+  append.schema_id = run.table.metadata->current_schema_id;
+  run.files[file.location] = Fate::kUnknown;
+  run.files[file.location] = CommitOne(run, process, run.table.key,
+                                       {.id = run.simulation.ids().NewUuid7(run.simulation.clock()),
+                                        .change = append,
+                                        .oldest_file_ms = run.simulation.clock().WallMs()},
+                                       settle, pace);
+}
+
+// Sets a property of its own, on the condition that no snapshot came since it looked.
+void UpdateOne(World& run, Process& process, const std::string& name, const Pace& pace) {
+  const auto table = process.catalog().LoadTable(kTable);
+  if (!table.ok()) return;
+  const auto current = table->metadata->current_snapshot();
+  World::Update made{.property = name, .on_snapshot = std::nullopt};
+  if (current != nullptr) made.on_snapshot = current->snapshot_id;
+  iceberg::UpdateTable update;
+  update.requirements.emplace_back(iceberg::AssertRefSnapshotId{"main", made.on_snapshot});
+  update.updates.emplace_back(iceberg::SetProperties{{{name, "set"}}});
+  const Uuid id = run.simulation.ids().NewUuid7(run.simulation.clock());
+  run.updates[id] = made;
+  run.updates[id].fate =
+      CommitOne(run, process, run.table.key,
+                {.id = id, .change = update, .oldest_file_ms = run.simulation.clock().WallMs()},
+                Settle::kByTheSameId, pace);
+}
+
+void Write(World& run, int writer, Settle settle, const ProcessFaults& faults, const Pace& pace) {
+  Process process(run.simulation, *run.storage, faults);
+  for (int n = 0; n < pace.commits && process.alive(); ++n) {
+    const std::string name = fmt::format("{}-{}", writer, n);
+    if (settle == Settle::kByTheSameId && run.simulation.Random(4) == 0) {
+      UpdateOne(run, process, name, pace);
+    } else {
+      AppendOne(run, process, name, settle, pace);
+    }
+    process.Pause(pace.between);
   }
 }
 
-// Creates, renames and drops under two names, and commits to none of them.
-void Rename(World& run, double odds) {
-  Process process(run.simulation, *run.storage, odds);
+// Creates, renames, drops and purges under two names, and commits to what it finds there.
+void Rename(World& run, const ProcessFaults& faults) {
+  Process process(run.simulation, *run.storage, faults);
   for (int n = 0; n < 5 && process.alive(); ++n) {
     const uint64_t from = run.simulation.Random(2);
-    const uint64_t what = run.simulation.Random(4);
+    const uint64_t what = run.simulation.Random(5);
     if (what < 2) {
       const auto made = process.catalog().CreateTable(kNames[from], {});
       if (made.ok()) run.made.insert(made->key);
     } else if (what == 2) {
       static_cast<void>(process.catalog().RenameTable(kNames[from], kNames[1 - from]));
-    } else {
-      static_cast<void>(process.catalog().DropTable(kNames[from], false));
+    } else if (what == 3) {
+      static_cast<void>(process.catalog().DropTable(kNames[from], run.simulation.Random(2) == 0));
+    } else if (const auto found = process.catalog().LoadTable(kNames[from]); found.ok()) {
+      iceberg::UpdateTable update;
+      update.updates.emplace_back(iceberg::SetProperties{{{"p", "set"}}});
+      CommitOne(run, process, found->key,
+                {.id = run.simulation.ids().NewUuid7(run.simulation.clock()),
+                 .change = update,
+                 .oldest_file_ms = run.simulation.clock().WallMs()},
+                Settle::kByTheSameId);
     }
   }
+}
+
+std::shared_ptr<const iceberg::TableMetadata> MetadataAt(World& run, const std::string& location) {
+  const auto json = storage::ReadAll(*run.storage, location);
+  EXPECT_THAT(json, IsOk());
+  if (!json.ok()) return nullptr;
+  const auto metadata = iceberg::ParseTableMetadata(*json);
+  EXPECT_THAT(metadata, IsOk());
+  if (!metadata.ok()) return nullptr;
+  return std::make_shared<const iceberg::TableMetadata>(*metadata);
 }
 
 // Every file that the metadata reaches must be there; counts how often each data file is named.
 std::map<std::string, int> Reachable(World& run, const std::string& location) {
   std::map<std::string, int> found;
-  const auto json = storage::ReadAll(*run.storage, location);
-  EXPECT_THAT(json, IsOk());
-  if (!json.ok()) return found;
-  const auto metadata = iceberg::ParseTableMetadata(*json);
-  EXPECT_THAT(metadata, IsOk());
+  const auto metadata = MetadataAt(run, location);
+  if (metadata == nullptr) return found;
   const auto snapshot = metadata->current_snapshot();
   if (snapshot == nullptr) return found;
   const auto list = storage::ReadAll(*run.storage, snapshot->manifest_list);
@@ -196,12 +218,42 @@ std::optional<HeadNode> HeadOf(World& run, const std::string& key) {
   return *head;
 }
 
+std::optional<RecordNode> RecordOf(World& run, int64_t version) {
+  const auto node = run.client->Get(RecordPath(run.table.key, version));
+  EXPECT_THAT(node, IsOk()) << "record " << version;
+  if (!node.ok()) return std::nullopt;
+  const auto record = DecodeRecord(node->value);
+  EXPECT_THAT(record, IsOk());
+  return *record;
+}
+
+// None is missing, and what an update required held in the version that it changed.
+void CheckRecords(World& run, const HeadNode& head) {
+  PK_ASSERT_OK(const auto listed, run.client->List(RecordsPath(run.table.key)));
+  EXPECT_EQ(int64_t(listed.size()), head.version - head.floor + 1);
+  std::optional<RecordNode> before;
+  for (int64_t n = head.floor; n <= head.version; ++n) {
+    const auto record = RecordOf(run, n);
+    ASSERT_TRUE(record);
+    for (const RecordedCommit& commit : record->commits) {
+      const auto update = run.updates.find(commit.id);
+      if (update == run.updates.end() || !commit.committed || !before) continue;
+      const auto metadata = MetadataAt(run, before->metadata_location);
+      ASSERT_NE(metadata, nullptr);
+      const auto snapshot = metadata->current_snapshot();
+      EXPECT_EQ(update->second.on_snapshot.value_or(-1),
+                snapshot == nullptr ? -1 : snapshot->snapshot_id)
+          << "version " << n;
+    }
+    before = record;
+  }
+}
+
 void CheckWrites(World& run) {
   const auto head = HeadOf(run, run.table.key);
   ASSERT_TRUE(head);
-  for (int64_t n = head->floor; n <= head->version; ++n) {
-    EXPECT_THAT(run.client->Get(RecordPath(run.table.key, n)), IsOk()) << "record " << n;
-  }
+  run.swept = head->floor - 1;
+  CheckRecords(run, *head);
   const auto found = Reachable(run, head->metadata_location);
   for (const auto& [location, times] : found) {
     EXPECT_TRUE(run.files.contains(location)) << location;
@@ -212,6 +264,14 @@ void CheckWrites(World& run) {
     run.committed += there;
     if (fate == Fate::kUnknown) continue;
     EXPECT_EQ(there, fate == Fate::kCommitted) << location;
+  }
+  const auto metadata = MetadataAt(run, head->metadata_location);
+  ASSERT_NE(metadata, nullptr);
+  for (const auto& [id, update] : run.updates) {
+    const bool there = metadata->Property(update.property, "") == "set";
+    run.updated += there;
+    if (update.fate == Fate::kUnknown) continue;
+    EXPECT_EQ(there, update.fate == Fate::kCommitted) << update.property;
   }
 }
 
@@ -229,18 +289,20 @@ void CheckNames(World& run) {
     const auto head = HeadOf(run, key);
     ASSERT_TRUE(head);
     EXPECT_EQ(named[key], head->dropped ? 0 : 1) << "names of the table " << key;
-    Reachable(run, head->metadata_location);
+    // Of dropped ones the files may be purged.
+    if (!head->dropped) Reachable(run, head->metadata_location);
   }
 }
 
-World Simulate(Simulation& simulation, Settle settle, double odds) {
+World Simulate(Simulation& simulation, Settle settle, const ProcessFaults& faults, int writers = 4,
+               int renamers = 3, const Pace& pace = {}) {
   World run(simulation);
   Prepare(run);
-  for (int w = 0; w < 4; ++w) {
-    simulation.Spawn(fmt::format("writer-{}", w), [&, w] { Write(run, w, settle, odds); });
+  for (int w = 0; w < writers; ++w) {
+    simulation.Spawn(fmt::format("writer-{}", w), [&, w] { Write(run, w, settle, faults, pace); });
   }
-  for (int w = 0; w < 3; ++w) {
-    simulation.Spawn(fmt::format("renamer-{}", w), [&] { Rename(run, odds); });
+  for (int w = 0; w < renamers; ++w) {
+    simulation.Spawn(fmt::format("renamer-{}", w), [&] { Rename(run, faults); });
   }
   EXPECT_THAT(simulation.Run(), IsOk());
   EXPECT_THAT(run.client->Sync(), IsOk());
@@ -249,26 +311,61 @@ World Simulate(Simulation& simulation, Settle settle, double odds) {
   return run;
 }
 
-uint64_t Seeds(uint64_t usual) {
-  const char* given = std::getenv("PARKEEPER_SEEDS");
-  return given == nullptr ? usual : std::strtoull(given, nullptr, 10);
-}
-
 TEST(CatalogSimulation, AppliesEachCommitOnceAndKeepsNamesWithTheirTables) {
-  int committed = 0;
+  int committed = 0, updated = 0;
   const uint64_t seeds = Seeds(1'000);
   coordination::ForEachSeed(seeds, [&](Simulation& simulation) {
-    const World run = Simulate(simulation, Settle::kByTheSameId, 0.03);
+    const World run = Simulate(simulation, Settle::kByTheSameId, {.odds = 0.03});
     EXPECT_EQ(run.doubled, 0);
     committed += run.committed;
+    updated += run.updated;
   });
   EXPECT_GT(committed, int(seeds) * 4) << "and most got through";
+  EXPECT_GT(updated, int(seeds) / 2);
+}
+
+// Records are swept after half an hour, and writers ask again after up to an hour.
+TEST(CatalogSimulation, KnowsWhatItSweptAway) {
+  int64_t swept = 0;
+  const uint64_t seeds = Seeds(20);
+  const Pace slow{.commits = 40,
+                  .between = std::chrono::minutes(4),
+                  .before_asking_again = std::chrono::minutes(60)};
+  const ProcessFaults faults{.odds = 0.03, .latest = std::chrono::minutes(60)};
+  coordination::ForEachSeed(seeds,
+                            [&](Simulation& simulation) {
+                              const World run =
+                                  Simulate(simulation, Settle::kByTheSameId, faults, 4, 0, slow);
+                              EXPECT_EQ(run.doubled, 0);
+                              swept += run.swept;
+                            },
+                            {.horizon = std::chrono::hours(200)});
+  EXPECT_GT(swept, int64_t(seeds) * 20);
+}
+
+// Requests lie in a stopped server for up to two days, and their writers ask again within two days:
+// so some are told that their files are too old while a copy is still on its way.
+TEST(CatalogSimulation, AppliesNothingThatWasTooOld) {
+  const Pace slowest{.commits = 3,
+                     .between = std::chrono::hours(2),
+                     .before_asking_again = std::chrono::hours(48)};
+  const ProcessFaults faults{.odds = 0.01,
+                             .late = 0.4,
+                             .latest = std::chrono::hours(48),
+                             .within = std::chrono::milliseconds(5)};
+  coordination::ForEachSeed(Seeds(300),
+                            [&](Simulation& simulation) {
+                              const World run =
+                                  Simulate(simulation, Settle::kByTheSameId, faults, 2, 0, slowest);
+                              EXPECT_EQ(run.doubled, 0);
+                            },
+                            {.horizon = std::chrono::hours(2'000)});
 }
 
 TEST(CatalogSimulation, FindsWritersThatTakeUnknownOutcomesForFailures) {
   int doubled = 0;
   coordination::ForEachSeed(60, [&](Simulation& simulation) {
-    doubled += Simulate(simulation, Settle::kByANewCommit, 0.1).doubled;
+    doubled += Simulate(simulation, Settle::kByANewCommit, {.odds = 0.1}).doubled;
   });
   EXPECT_GT(doubled, 0);
 }
