@@ -1,8 +1,9 @@
-"""The main job, end to end: ./dev demo [--scale 0.1] [--lake DIR]
+"""The main job, end to end: ./dev demo [--scale 0.1] [--lake DIR] [--zookeeper]
 
 Four writer processes import TPC-H line items at once into one table partitioned by month; one of them is killed with
 -9 on the way and its pieces are imported again. Then the table is held against the input by a reader of its own
-(pyarrow and PyIceberg), which shares no code with what wrote it.
+(pyarrow and PyIceberg), which shares no code with what wrote it. With --zookeeper the lake is coordinated by an
+ensemble of three servers, started for the demo, whose leader is killed with -9 too.
 """
 import argparse
 import hashlib
@@ -90,20 +91,59 @@ def start_writer(lake, pieces):
     )
 
 
-def wait_for_data_files(lake, more_than, writer):
+class Ensemble:
+    """Three ZooKeeper servers in `folder`, until the end of the with statement."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def call(self, verb, *options):
+        done = subprocess.run([BINARY, "--json", "ensemble", verb, "--dir", self.folder, *options],
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"parkeeper ensemble {verb} failed: {done.stderr}")
+        return json.loads(done.stdout)
+
+    def __enter__(self):
+        try:
+            self.connect = self.call("start", "--size", "3", "--port", "0")["connect"]
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([BINARY, "ensemble", "stop", "--dir", self.folder], capture_output=True)
+
+    def leader(self):
+        for server in self.call("status")["servers"]:
+            if server["role"] == "leader":
+                return server
+        sys.exit("the ensemble has no leader")
+
+
+def kill_leader(ensemble):
+    leader = ensemble.leader()
+    os.kill(leader["pid"], signal.SIGKILL)
+    say(f"   the ensemble's leader, server {leader['id']}, was killed with -9 too")
+
+
+def wait_for_data_files(folder, more_than, writer):
     """Until the lake holds more data files, so that a writer is killed in the middle of its work."""
-    folder = pathlib.Path(lake)
+    folder = pathlib.Path(folder)
     while writer.poll() is None and sum(1 for _ in folder.rglob("*.parquet")) <= more_than:
         time.sleep(0.005)
 
 
-def import_with_a_kill(lake, pieces):
+def import_with_a_kill(lake, folder, pieces, ensemble):
     """All pieces through four processes, one of which dies; returns the number of commits."""
     shares = [pieces[i::WRITERS] for i in range(WRITERS)]
     victim_share = shares[0]
     victim = start_writer(lake, victim_share)
     others = [start_writer(lake, share) for share in shares[1:]]
-    wait_for_data_files(lake, 40, victim)
+    wait_for_data_files(folder, 40, victim)
+    if ensemble:
+        kill_leader(ensemble)
     victim.send_signal(signal.SIGKILL)
     victim.communicate()
     killed_in_time = victim.returncode == -signal.SIGKILL
@@ -140,7 +180,7 @@ def show_time_travel(lake):
         sys.exit("the first snapshot is not what its summary says")
 
 
-def run(lake, scale):
+def run(lake, data, scale, ensemble=None):
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="parkeeper-demo-") as folder:
         say(f"1. Generating TPC-H line items, scale {scale}, as {PIECES} Parquet pieces")
@@ -150,7 +190,7 @@ def run(lake, scale):
         parkeeper(lake, "namespace", "create", "tpch")
         parkeeper(lake, "table", "create", TABLE, "--like", pieces[0], "--partition-by", "month(l_shipdate)")
         imported = time.monotonic()
-        import_with_a_kill(lake, pieces)
+        import_with_a_kill(lake, data, pieces, ensemble)
         imported = time.monotonic() - imported
         say("3. Is every row there, once? Counted and hashed over all columns by pyarrow and PyIceberg")
         expected = fingerprint(input_batches(pieces))
@@ -166,7 +206,16 @@ def run(lake, scale):
         f"{doctor['unreferenced-files']} files left by the killed writer")
     say()
     say(f"Done: {expected[0]:,} rows ({size / 1e6:.0f} MB of Parquet) imported in {imported:.1f} s by {WRITERS} "
-        f"processes with one killed, exact to the last row; {time.monotonic() - began:.0f} s in all.")
+        f"processes with one killed{' and the leader too' if ensemble else ''}, exact to the last row; {time.monotonic() - began:.0f} s in all.")
+
+
+def run_on_zookeeper(arguments):
+    with tempfile.TemporaryDirectory(prefix="parkeeper-demo-zookeeper-") as temporary:
+        data = os.path.abspath(arguments.lake or os.path.join(temporary, "data"))
+        with Ensemble(os.path.join(temporary, "ensemble")) as ensemble:
+            say(f"0. Three ZooKeeper servers serve on {ensemble.connect}; server {ensemble.leader()['id']} leads")
+            run(f"zk://{ensemble.connect}/demo?warehouse=file://{data}", data, arguments.scale, ensemble)
+            say(f"   the ensemble is led by server {ensemble.leader()['id']} now")
 
 
 def main():
@@ -174,10 +223,15 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scale", type=float, default=0.1, help="TPC-H scale factor (default 0.1: 600,000 rows)")
     parser.add_argument("--lake", help="an empty folder for the lake, kept afterwards (default: a temporary one)")
+    parser.add_argument("--zookeeper", action="store_true", help="on three ZooKeeper servers, whose leader is killed")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if arguments.zookeeper:
+        run_on_zookeeper(arguments)
+        return
     lake = arguments.lake or tempfile.mkdtemp(prefix="parkeeper-demo-lake-")
     try:
-        run(lake, arguments.scale)
+        run(lake, lake, arguments.scale)
         if arguments.lake:
             say(f"The lake stays in {lake}: try  build/release/parkeeper --lake {lake} history {TABLE}")
     finally:

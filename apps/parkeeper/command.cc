@@ -87,6 +87,8 @@ Result<> Print(std::string_view text) {
   return {};
 }
 
+Result<> PrintBytes(std::string_view bytes) { return WriteAll(STDOUT_FILENO, bytes); }
+
 Result<> PrintJson(const boost::json::value& value) { return Print(json::Pretty(value)); }
 
 std::string Columns(const std::vector<std::vector<std::string>>& rows) {

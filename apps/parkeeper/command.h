@@ -36,6 +36,7 @@ void AddHistoryCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDoctorCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDemoCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddEnsembleCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddNodeCommand(CLI::App& app, const Global& global, Action& chosen);
 
 // 0 is success; 1 an error of ours or of stored bytes; 2 to 9 say what the caller can do
 // (docs/guide/cli.md).
@@ -43,6 +44,8 @@ int ExitCode(ErrorCode code);
 
 // A line of text on standard output, all of it or an error (a closed pipe is one).
 Result<> Print(std::string_view text);
+// The bytes as they are.
+Result<> PrintBytes(std::string_view bytes);
 Result<> PrintJson(const boost::json::value& value);
 
 // Columns aligned by their widest cell; the first row is the heading.

@@ -45,7 +45,9 @@ int main(int argc, char** argv) {
   CLI::App app(kDescription, "parkeeper");
   app.footer(kExamples);
   app.set_version_flag("--version", PARKEEPER_VERSION);
-  app.add_option("--lake", global.lake_url, "the lake: a folder, as in ./lake")
+  app.add_option(
+         "--lake", global.lake_url,
+         "the lake: a folder, as in ./lake, or zk://host:2181,.../chroot?warehouse=file:///dir")
       ->envname("PARKEEPER_LAKE");
   app.add_flag("--json", global.json, "results and errors as JSON");
   app.add_flag("--quiet,-q", global.quiet, "no progress");
@@ -63,6 +65,7 @@ int main(int argc, char** argv) {
   pk::cli::AddDoctorCommand(app, global, chosen);
   pk::cli::AddDemoCommand(app, global, chosen);
   pk::cli::AddEnsembleCommand(app, global, chosen);
+  pk::cli::AddNodeCommand(app, global, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -2,13 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <variant>
 
 #include "parkeeper/coordination/memory.h"
 #include "parkeeper/coordination_sqlite/sqlite_coordinator.h"
+#include "parkeeper/coordination_zookeeper/zookeeper_coordinator.h"
+#include "parkeeper/lake/warehouse_internal.h"
+#include "parkeeper/lake/zookeeper_url.h"
 #include "parkeeper/storage/local.h"
+#include "parkeeper/storage/location.h"
 #include "parkeeper/storage/memory.h"
 
 namespace pk::lake {
@@ -41,73 +47,148 @@ class OpenedLake final : public Lake {
   std::unique_ptr<catalog::Catalog> catalog_;
 };
 
-Result<std::unique_ptr<OpenedLake>> OpenFolder(std::string_view url, std::string_view path,
-                                               const LakeOptions& options) {
+struct FolderUrl {
+  std::string folder;  // absolute
+};
+struct MemoryUrl {
+  std::string name;
+};
+using LakeUrl = std::variant<FolderUrl, MemoryUrl, ZooKeeperUrl>;
+
+Result<LakeUrl> ParseFolder(std::string_view path) {
   std::error_code failure;
   std::string folder = std::filesystem::absolute(path, failure).lexically_normal();
   PK_CHECK(!failure, InvalidArgument(fmt::format("'{}' is no path", path)));
   while (folder.size() > 1 && folder.back() == '/') folder.pop_back();
-  const std::string coordinator_folder = folder + kCoordinatorFolder;
-  if (options.must_exist && !std::filesystem::exists(coordinator_folder, failure)) {
-    return NotFound(
-        fmt::format("no lake at {}; the first write makes one, as in 'parkeeper --lake "
-                    "{} namespace create sales'",
-                    folder, url));
+  return FolderUrl{std::move(folder)};
+}
+
+Result<LakeUrl> ParseUrl(std::string_view url, const LakeOptions& options) {
+  const auto after = [&](std::string_view scheme) { return url.substr(scheme.size()); };
+  PK_CHECK(!url.empty(), InvalidArgument("no lake given: pass --lake URL or set PARKEEPER_LAKE"));
+  PK_CHECK(url != "memory://", InvalidArgument("'memory://' has no name: write memory://NAME"));
+  if (url.starts_with("memory://")) return MemoryUrl{std::string(after("memory://"))};
+  if (url.starts_with("file:")) {
+    const std::string_view path = after(url.starts_with("file://") ? "file://" : "file:");
+    PK_CHECK(path.starts_with('/'),
+             InvalidArgument(fmt::format("'{}' names no folder: write file:///dir", url)));
+    return ParseFolder(path);
   }
-  std::shared_ptr<storage::Storage> storage = PK_TRY(storage::OpenLocal(folder));
-  const coordination::SqliteOptions session{.session_timeout = options.session_timeout};
-  return std::make_unique<OpenedLake>(std::string(url), std::move(storage), [=] {
-    return coordination::OpenSqlite(coordinator_folder, session);
-  });
+  if (IsZooKeeperUrl(url)) {
+    const char* digest = std::getenv(kDigestVariable);
+    return PK_TRY(ParseZooKeeperUrl(
+        url, digest == nullptr ? "" : digest,
+        {.create_chroot = !options.must_exist, .session_timeout = options.session_timeout}));
+  }
+  PK_CHECK(url.find("://") == std::string_view::npos,
+           InvalidArgument(fmt::format("'{}' is no lake: use a folder, as in ./lake, or "
+                                       "zk://host:2181/chroot",
+                                       url)));
+  return ParseFolder(url);
+}
+
+Result<std::unique_ptr<Coordinator>> OpenSession(const FolderUrl& url, const LakeOptions& options) {
+  const std::string folder = url.folder + kCoordinatorFolder;
+  std::error_code failure;
+  if (options.must_exist && !std::filesystem::exists(folder, failure)) {
+    return NotFound(
+        fmt::format("no lake at {0}; the first write makes one, as in 'parkeeper --lake {0} "
+                    "namespace create sales'",
+                    url.folder));
+  }
+  return coordination::OpenSqlite(folder, {.session_timeout = options.session_timeout});
 }
 
 // Lakes of this process by name, as long as somebody has one open.
-std::unique_ptr<OpenedLake> OpenInMemory(std::string_view url, const std::string& name) {
-  struct Shared {
-    std::shared_ptr<storage::Storage> storage;
-    std::shared_ptr<coordination::MemoryTree> tree = coordination::MakeMemoryTree();
-  };
+struct MemoryLake {
+  std::shared_ptr<storage::Storage> storage;
+  std::shared_ptr<coordination::MemoryTree> tree = coordination::MakeMemoryTree();
+};
+std::shared_ptr<MemoryLake> MemoryLakeOf(const std::string& name) {
   static std::mutex mutex;
-  static auto* lakes = new std::map<std::string, std::weak_ptr<Shared>>;
+  static auto* lakes = new std::map<std::string, std::weak_ptr<MemoryLake>>;
   std::lock_guard lock(mutex);
-  std::shared_ptr<Shared> shared = (*lakes)[name].lock();
+  std::shared_ptr<MemoryLake> shared = (*lakes)[name].lock();
   if (shared == nullptr) {
-    shared = std::make_shared<Shared>();
+    shared = std::make_shared<MemoryLake>();
     shared->storage = storage::MakeMemory(name);
     (*lakes)[name] = shared;
   }
+  return shared;
+}
+
+Result<std::unique_ptr<Coordinator>> OpenSession(const MemoryUrl& url, const LakeOptions&) {
+  return coordination::OpenMemory(MemoryLakeOf(url.name)->tree);
+}
+
+Result<std::unique_ptr<Coordinator>> OpenSession(const ZooKeeperUrl& url, const LakeOptions&) {
+  return coordination::OpenZooKeeper(url.coordinator);
+}
+
+Result<std::unique_ptr<OpenedLake>> OpenParts(std::string_view text, const FolderUrl& url,
+                                              const LakeOptions& options) {
+  // Before the storage makes the folder.
+  std::error_code failure;
+  const bool is_there = std::filesystem::exists(url.folder + kCoordinatorFolder, failure);
+  if (options.must_exist && !is_there) return OpenSession(url, options).error();
+  std::shared_ptr<storage::Storage> storage = PK_TRY(storage::OpenLocal(url.folder));
+  return std::make_unique<OpenedLake>(std::string(text), std::move(storage),
+                                      [=] { return OpenSession(url, options); });
+}
+
+Result<std::unique_ptr<OpenedLake>> OpenParts(std::string_view text, const MemoryUrl& url,
+                                              const LakeOptions&) {
+  const std::shared_ptr<MemoryLake> shared = MemoryLakeOf(url.name);
   const std::shared_ptr<storage::Storage> storage(shared, shared->storage.get());
-  return std::make_unique<OpenedLake>(std::string(url), storage,
+  return std::make_unique<OpenedLake>(std::string(text), storage,
                                       [shared]() -> Result<std::unique_ptr<Coordinator>> {
                                         return coordination::OpenMemory(shared->tree);
                                       });
 }
 
-Result<std::unique_ptr<OpenedLake>> OpenUrl(std::string_view url, const LakeOptions& options) {
-  const auto after = [&](std::string_view scheme) { return url.substr(scheme.size()); };
-  PK_CHECK(!url.empty(), InvalidArgument("no lake given: pass --lake URL or set PARKEEPER_LAKE"));
-  PK_CHECK(url != "memory://", InvalidArgument("'memory://' has no name: write memory://NAME"));
-  if (url.starts_with("memory://")) return OpenInMemory(url, std::string(after("memory://")));
-  if (url.starts_with("file:")) {
-    const std::string_view path = after(url.starts_with("file://") ? "file://" : "file:");
-    PK_CHECK(path.starts_with('/'),
-             InvalidArgument(fmt::format("'{}' names no folder: write file:///dir", url)));
-    return OpenFolder(url, path, options);
+// The warehouse under one name for everybody, whatever symbolic links lead to it on this machine.
+Result<std::shared_ptr<storage::Storage>> OpenWarehouse(const std::string& root) {
+  constexpr std::string_view kFile = "file://";
+  PK_CHECK(root.starts_with(kFile) && root.size() > kFile.size(),
+           Unsupported(fmt::format("this version stores data in folders only, as in "
+                                   "file:///dir: {}",
+                                   root)));
+  return std::shared_ptr<storage::Storage>(
+      PK_TRY(storage::OpenLocal(root.substr(kFile.size()), {.root_uri = root})));
+}
+
+Result<std::unique_ptr<OpenedLake>> OpenParts(std::string_view text, const ZooKeeperUrl& url,
+                                              const LakeOptions& options) {
+  auto session = PK_TRY(OpenSession(url, options));
+  if (!url.warehouse.empty() && !options.must_exist) {
+    // A place that cannot be is not remembered.
+    PK_TRY(OpenWarehouse(PK_TRY(storage::ParseRoot(url.warehouse).With("the warehouse"))));
   }
-  if (url.starts_with("zk://") || url.starts_with("zks://")) {
-    return Unsupported("this version has no ZooKeeper client yet: use a folder, as in ./lake");
-  }
-  PK_CHECK(url.find("://") == std::string_view::npos,
-           InvalidArgument(fmt::format("'{}' is no lake: use a folder, as in ./lake", url)));
-  return OpenFolder(url, url, options);
+  const std::string root = PK_TRY(SettleWarehouse(*session, url.warehouse, !options.must_exist));
+  std::shared_ptr<storage::Storage> storage = PK_TRY(OpenWarehouse(root));
+  auto first = std::make_shared<std::unique_ptr<Coordinator>>(std::move(session));
+  return std::make_unique<OpenedLake>(
+      std::string(text), std::move(storage),
+      [url, options, first]() -> Result<std::unique_ptr<Coordinator>> {
+        if (*first != nullptr) return std::move(*first);
+        return OpenSession(url, options);
+      });
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Lake>> Lake::Open(std::string_view url, LakeOptions options) {
-  auto lake = PK_TRY(OpenUrl(url, options));
-  PK_TRY(lake->OpenCatalog().With(fmt::format("open lake {}", url)));
+  const LakeUrl parsed = PK_TRY(ParseUrl(url, options));
+  const std::string what = fmt::format("open lake {}", url);
+  auto lake =
+      PK_TRY(std::visit([&](const auto& parts) { return OpenParts(url, parts, options); }, parsed));
+  PK_TRY(lake->OpenCatalog().With(what));
   return lake;
+}
+
+Result<std::unique_ptr<Coordinator>> OpenCoordinator(std::string_view url, LakeOptions options) {
+  const LakeUrl parsed = PK_TRY(ParseUrl(url, options));
+  return std::visit([&](const auto& parts) { return OpenSession(parts, options); }, parsed);
 }
 
 Result<AppendResult> Append(Lake& lake, const catalog::LoadedTable& table,

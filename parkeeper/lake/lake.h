@@ -23,7 +23,7 @@ namespace pk::lake {
 
 struct LakeOptions {
   std::chrono::milliseconds session_timeout = std::chrono::seconds(10);
-  // The folder must hold a lake already; otherwise an empty one is made.
+  // There must be a lake already; otherwise an empty one is made.
   bool must_exist = false;
 };
 
@@ -32,8 +32,10 @@ class Lake {
   // `url`:
   //   ./dir, /dir, file:///dir   a folder: data in it, the embedded coordinator in its .parkeeper/
   //   memory://NAME              in this process, gone with its last Lake of this name
-  // kInvalidArgument for another form (zk:// says that it is not in this version); else the errors
-  // of OpenSqlite, OpenLocal and OpenCatalog.
+  //   zk://host:port,.../chroot?warehouse=file:///dir, zks://   on a ZooKeeper ensemble, see
+  //                              zookeeper_url.h; the warehouse is remembered at the first use
+  // kInvalidArgument for another form; kFailedPrecondition for another warehouse than remembered;
+  // else the errors of OpenSqlite, OpenZooKeeper, OpenLocal and OpenCatalog.
   static Result<std::unique_ptr<Lake>> Open(std::string_view url, LakeOptions options = {});
 
   virtual ~Lake() = default;
@@ -42,6 +44,11 @@ class Lake {
   virtual storage::Storage& storage() = 0;
   virtual coordination::SessionSource& sessions() = 0;
 };
+
+// A session on the coordinator of the lake alone, for tools that look at its nodes; the lake's own
+// nodes are not made. Errors as of Lake::Open.
+Result<std::unique_ptr<coordination::Coordinator>> OpenCoordinator(std::string_view url,
+                                                                   LakeOptions options = {});
 
 struct AppendResult {
   catalog::Committed committed;

@@ -111,7 +111,8 @@ TEST(LakeOpen, RefusesWhatIsNoLake) {
   EXPECT_THAT(Lake::Open("memory://"), IsError(ErrorCode::kInvalidArgument));
   EXPECT_THAT(Lake::Open("file://host/dir"), IsError(ErrorCode::kInvalidArgument));
   EXPECT_THAT(Lake::Open("s3://bucket"), IsErrorWith(ErrorCode::kInvalidArgument, "s3://bucket"));
-  EXPECT_THAT(Lake::Open("zk://a,b/x"), IsErrorWith(ErrorCode::kUnsupported, "ZooKeeper"));
+  EXPECT_THAT(Lake::Open("zk://"), IsErrorWith(ErrorCode::kInvalidArgument, "names no host"));
+  EXPECT_THAT(Lake::Open("zk://a?x=y"), IsErrorWith(ErrorCode::kInvalidArgument, "'x'"));
   EXPECT_THAT(Lake::Open(folder / "none", {.must_exist = true}),
               IsErrorWith(ErrorCode::kNotFound, "none"));
   EXPECT_FALSE(std::filesystem::exists(folder / "none"));

@@ -1,0 +1,127 @@
+"""What `parkeeper node` makes kazoo sees, and the other way round: nodes, versions, sequences, ephemerals, watches,
+ACLs. kazoo is a client of its own, which shares no code with ours.
+"""
+import signal
+import threading
+import unittest
+
+from kazoo.client import KazooClient
+from kazoo.exceptions import NoAuthError
+from kazoo.security import make_digest_acl
+
+from node_runner import CONNECT, ZooKeeperTest
+
+BYTES = b"\x00\xff caf\xc3\xa9\n"
+
+
+class KazooTest(ZooKeeperTest):
+    def kazoo(self, **options):
+        client = KazooClient(hosts=CONNECT, **options)
+        client.start(timeout=60)
+        self.addCleanup(client.close)
+        self.addCleanup(client.stop)
+        return client
+
+    def setUp(self):
+        super().setUp()
+        self.client = self.kazoo()
+
+    def path(self, path):
+        return self.chroot + path
+
+    def test_nodes(self):
+        self.run_ok("node", "create", "/ours/deep", "blue", "--parents")
+        value, stat = self.client.get(self.path("/ours/deep"))
+        self.assertEqual((value, stat.version, stat.ephemeralOwner), (b"blue", 0, 0))
+        self.client.set(self.path("/ours/deep"), b"red", version=0)
+        self.assertEqual(self.run_ok("node", "get", "/ours/deep"), "red\n")
+        self.assert_fails(6, "/ours/deep", "node", "set", "/ours/deep", "green", "--version", "0")
+        self.assertEqual(self.run_ok("node", "set", "/ours/deep", "green", "--version", "1"), "version 2\n")
+        stat = self.client.exists(self.path("/ours/deep"))
+        ours = self.json("node", "stat", "/ours/deep")["stat"]
+        self.assertEqual(ours, {"version": 2, "czxid": hex(stat.czxid), "mzxid": hex(stat.mzxid),
+                                "ctime-ms": stat.ctime, "mtime-ms": stat.mtime, "ephemeral-owner": "0x0",
+                                "children": 0})
+        self.client.create(self.path("/ours/b"), b"", makepath=True)
+        self.client.create(self.path("/ours/a"), b"")
+        self.assertEqual(self.json("node", "ls", "/ours")["children"], ["a", "b", "deep"])
+        self.assert_fails(5, "/ours", "node", "rm", "/ours")
+        self.run_ok("node", "rm", "/ours", "--recursive")
+        self.assertIsNone(self.client.exists(self.path("/ours")))
+        self.assert_fails(3, "/ours", "node", "get", "/ours")
+
+    def test_bytes(self):
+        self.run_ok("node", "create", "/ours", "--stdin", input=BYTES)
+        self.assertEqual(self.client.get(self.path("/ours"))[0], BYTES)
+        self.client.create(self.path("/theirs"), BYTES)
+        self.assertEqual(self.call("node", "get", "/theirs", "--raw").stdout, BYTES)
+        escaped = "\\x00\\xff caf\\xc3\\xa9\\x0a"
+        self.assertEqual(self.run_ok("node", "get", "/theirs"), escaped + "\n")
+        self.assertEqual(self.json("node", "get", "/theirs")["value"], escaped)
+
+    def test_sequences_share_one_counter(self):
+        self.run_ok("node", "create", "/q")
+        made = []
+        for _ in range(2):
+            made.append(self.run_ok("node", "create", "/q/n-", "--sequential").strip())
+            made.append(self.client.create(self.path("/q/n-"), sequence=True)[len(self.chroot):])
+        self.assertEqual(made, [f"/q/n-{i:010}" for i in range(4)])
+
+    def test_ephemerals_end_with_their_owner(self):
+        self.run_ok("node", "create", "/live")
+        gone = threading.Event()
+        holder = self.start("node", "create", "/live/ours", "--ephemeral")
+        self.assertEqual(holder.stdout.readline(), "/live/ours\n")
+        stat = self.client.exists(self.path("/live/ours"), watch=lambda event: gone.set())
+        self.assertNotEqual(stat.ephemeralOwner, 0)
+        holder.send_signal(signal.SIGINT)
+        self.assertTrue(gone.wait(60))
+        self.assertIsNone(self.client.exists(self.path("/live/ours")))
+        other = self.kazoo()
+        other.create(self.path("/live/theirs"), ephemeral=True)
+        owner = self.json("node", "stat", "/live/theirs")["stat"]["ephemeral-owner"]
+        self.assertEqual(owner, hex(other.client_id[0]))
+        other.stop()
+        self.assertEqual(self.run_ok("node", "ls", "/live"), "")
+
+    def test_our_watch_sees_their_changes(self):
+        self.run_ok("node", "create", "/w")
+        watcher = self.start("node", "watch", "/w", "--recursive", "--count", "4")
+        self.assertIn("watching /w", watcher.stderr.readline())
+        for change, line in [
+            (lambda: self.client.set(self.path("/w"), b"1"), "set /w version 1\n"),
+            (lambda: self.client.create(self.path("/w/a/b"), makepath=True), "created /w/a\n"),
+            (lambda: None, "created /w/a/b\n"),
+            (lambda: self.client.delete(self.path("/w/a/b")), "removed /w/a/b\n"),
+        ]:
+            change()
+            self.assertEqual(watcher.stdout.readline(), line)
+        self.assertEqual(watcher.wait(60), 0)
+
+    def test_their_watch_sees_our_changes(self):
+        self.run_ok("node", "create", "/w")
+        for arguments in (["set", "/w", "x"], ["rm", "/w"]):
+            seen = threading.Event()
+            self.client.exists(self.path("/w"), watch=lambda event, seen=seen: seen.set())
+            self.run_ok("node", *arguments)
+            self.assertTrue(seen.wait(60), arguments)
+
+    def test_digest_protects_ours(self):
+        self.run_ok("node", "create", "/mine", "secret", digest="ann:pass")
+        with self.assertRaises(NoAuthError):
+            self.client.get(self.path("/mine"))
+        ann = self.kazoo(auth_data=[("digest", "ann:pass")])
+        self.assertEqual(ann.get(self.path("/mine"))[0], b"secret")
+        self.assertEqual(self.run_ok("node", "get", "/mine", digest="ann:pass"), "secret\n")
+        self.assert_fails(9, "", "node", "get", "/mine", digest="ann:wrong")
+
+    def test_digest_opens_theirs(self):
+        self.run_ok("node", "create", "/open")
+        acl = [make_digest_acl("bob", "pass", all=True)]
+        self.client.create(self.path("/theirs"), b"bob's", acl=acl)
+        self.assert_fails(9, "/theirs", "node", "get", "/theirs")
+        self.assertEqual(self.run_ok("node", "get", "/theirs", digest="bob:pass"), "bob's\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
