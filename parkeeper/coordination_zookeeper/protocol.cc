@@ -361,9 +361,11 @@ Result<std::vector<OperationResult>> DecodeTransaction(std::string_view body,
       result.error = PK_TRY(reader.Int());
       continue;
     }
-    PK_CHECK(header.code == expected, AnotherResult(header.code));
+    // Servers before 3.8.1 answer a create within a transaction as if asked for no stat.
+    const bool has_no_stat = expected == OpCode::kCreate2 && header.code == OpCode::kCreate;
+    PK_CHECK(header.code == expected || has_no_stat, AnotherResult(header.code));
     if (expected == OpCode::kCreate2) result.path = PK_TRY(reader.String());
-    if (expected == OpCode::kCreate2 || expected == OpCode::kSetData) {
+    if (header.code == OpCode::kCreate2 || header.code == OpCode::kSetData) {
       result.stat = PK_TRY(ReadStat(reader));
     }
   }

@@ -131,7 +131,7 @@ Result<std::vector<std::string>> DecodeChildren(std::string_view body);
 struct OperationResult {
   int32_t error = kServerOk;
   std::string path;  // of a create
-  NodeStat stat;     // of a create or set
+  NodeStat stat;     // of a create (zeros when the server leaves it out) or set
 };
 // One result per operation; kCorrupt when there are more, fewer, or others than asked for, unless
 // one failed.

@@ -142,6 +142,14 @@ class ZooKeeperCoordinator final : public Coordinator {
   Applied ToApplied(const Transaction& transaction, std::vector<OperationResult> results,
                     uint64_t zxid) const;
   Result<> CreateChroot();
+  // Of creates to which an old server gives none, as the nodes are now; zeros when they are gone.
+  void ReadMissingStats(const Transaction& transaction, std::vector<OperationResult>& results);
+
+  // The path that a server gave, without the chroot; `asked` when it gave none.
+  std::string Relative(const std::string& path, const std::string& asked) const {
+    const bool below = path.size() > chroot_.size() && path.starts_with(chroot_);
+    return below ? path.substr(chroot_.size()) : asked;
+  }
 
   // A server's own node, which no path can name, is not among the children of the root.
   void HideReserved(std::string_view path, NodeStat& stat) const {
@@ -221,7 +229,32 @@ Result<CommitOutcome> ZooKeeperCoordinator::Outcome(const Transaction& transacti
     if (IsRefusal(error)) return CommitOutcome(Refused{i, FromServer(error, where)});
     return NotCommitted(error, where, false).With(fmt::format("operation {}", i));
   }
+  ReadMissingStats(transaction, *decoded);
   return CommitOutcome(ToApplied(transaction, std::move(decoded).value(), reply.zxid));
+}
+
+void ZooKeeperCoordinator::ReadMissingStats(const Transaction& transaction,
+                                            std::vector<OperationResult>& results) {
+  std::vector<ReadRequest> requests;
+  std::vector<size_t> missing;
+  for (size_t i = 0; i < results.size(); ++i) {
+    if (results[i].path.empty() || results[i].stat.czxid != 0) continue;
+    missing.push_back(i);
+    requests.push_back({.path = Relative(results[i].path, PathOf(transaction.operations()[i]))});
+  }
+  if (missing.empty()) return;
+  const auto replies = Read(requests);
+  for (size_t i = 0; replies.ok() && i < missing.size(); ++i) {
+    if (!(*replies)[i].ok()) continue;
+    const NodeStat& now = (*replies)[i]->node.stat;
+    results[missing[i]].stat = {.version = 0,
+                                .czxid = now.czxid,
+                                .mzxid = now.czxid,
+                                .ctime_ms = now.ctime_ms,
+                                .mtime_ms = now.ctime_ms,
+                                .ephemeral_owner = now.ephemeral_owner,
+                                .children = 0};
+  }
 }
 
 Applied ZooKeeperCoordinator::ToApplied(const Transaction& transaction,
@@ -235,8 +268,7 @@ Applied ZooKeeperCoordinator::ToApplied(const Transaction& transaction,
     // The reply's header may be of a later transaction.
     if (result.stat.mzxid != 0) applied.zxid = result.stat.mzxid;
     HideReserved(asked, result.stat);
-    const bool below = result.path.size() > chroot_.size() && result.path.starts_with(chroot_);
-    applied.paths.push_back(below ? result.path.substr(chroot_.size()) : asked);
+    applied.paths.push_back(Relative(result.path, asked));
     applied.stats.push_back(result.stat);
   }
   return applied;
