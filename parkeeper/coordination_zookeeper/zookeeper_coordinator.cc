@@ -142,7 +142,8 @@ class ZooKeeperCoordinator final : public Coordinator {
   Applied ToApplied(const Transaction& transaction, std::vector<OperationResult> results,
                     uint64_t zxid) const;
   Result<> CreateChroot();
-  // Of creates to which an old server gives none, as the nodes are now; zeros when they are gone.
+  // Of creates to which an old server gives none, from the nodes as they are now; a node
+  // that is gone again keeps zeros.
   void ReadMissingStats(const Transaction& transaction, std::vector<OperationResult>& results);
 
   // The path that a server gave, without the chroot; `asked` when it gave none.
@@ -244,16 +245,16 @@ void ZooKeeperCoordinator::ReadMissingStats(const Transaction& transaction,
   }
   if (missing.empty()) return;
   const auto replies = Read(requests);
-  for (size_t i = 0; replies.ok() && i < missing.size(); ++i) {
-    if (!(*replies)[i].ok()) continue;
+  for (size_t i = 0; i < missing.size(); ++i) {
+    NodeStat& stat = results[missing[i]].stat;
+    const auto& create = std::get<CreateOperation>(transaction.operations()[missing[i]]);
+    if (create.mode == CreateMode::kEphemeral || create.mode == CreateMode::kEphemeralSequential) {
+      stat.ephemeral_owner = session().id();
+    }
+    if (!replies.ok() || !(*replies)[i].ok()) continue;
     const NodeStat& now = (*replies)[i]->node.stat;
-    results[missing[i]].stat = {.version = 0,
-                                .czxid = now.czxid,
-                                .mzxid = now.czxid,
-                                .ctime_ms = now.ctime_ms,
-                                .mtime_ms = now.ctime_ms,
-                                .ephemeral_owner = now.ephemeral_owner,
-                                .children = 0};
+    stat.czxid = stat.mzxid = now.czxid;
+    stat.ctime_ms = stat.mtime_ms = now.ctime_ms;
   }
 }
 
