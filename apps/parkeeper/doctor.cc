@@ -60,7 +60,8 @@ void AddDoctorCommand(CLI::App& app, const Global& global, Action& chosen) {
       app.add_subcommand("doctor", "check that everything the lake points to is there");
   command->fallthrough();
   command->footer("Example:\n  parkeeper doctor --deep");
-  command->add_flag("--deep", *deep, "open every data file and count its rows");
+  command->add_flag("--deep", *deep,
+                    "also open every data file, and count rows of files and snapshots");
   command->callback(
       [&chosen, &global, deep] { chosen = [&global, deep] { return Run(global, *deep); }; });
 }

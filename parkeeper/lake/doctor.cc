@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <set>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -100,7 +100,44 @@ class TableExamination {
       return;
     }
     for (const ManifestFile& manifest : *manifests) {
-      if (referenced_.insert(manifest.location).second) ExamineManifest(manifest);
+      const auto [first, is_new] = manifests_.try_emplace(manifest.location, manifest);
+      referenced_.insert(manifest.location);
+      if (is_new) ExamineManifest(manifest);
+      if (options_.deep && !SameManifest(first->second, manifest)) {
+        Find(fmt::format("manifest {} is described otherwise in {} than in an older list",
+                         manifest.location, snapshot.manifest_list));
+      }
+    }
+    if (options_.deep) CheckTotals(snapshot, *manifests);
+  }
+
+  // What every list must say alike; counts and partition summaries came with version 2.
+  static bool SameManifest(const ManifestFile& a, const ManifestFile& b) {
+    const auto fixed = [](const ManifestFile& file) {
+      return std::tie(file.length, file.spec_id, file.content, file.sequence_number,
+                      file.added_snapshot_id);
+    };
+    return fixed(a) == fixed(b);
+  }
+
+  // The summary's totals, where it has them, against the counts of the list.
+  void CheckTotals(const iceberg::Snapshot& snapshot, const std::vector<ManifestFile>& manifests) {
+    int64_t files = 0, rows = 0;
+    for (const ManifestFile& manifest : manifests) {
+      if (manifest.content != iceberg::ManifestContent::kData) continue;
+      if (!manifest.added_files || !manifest.existing_files || !manifest.added_rows ||
+          !manifest.existing_rows) {
+        return;
+      }
+      files += int64_t{*manifest.added_files} + *manifest.existing_files;
+      rows += *manifest.added_rows + *manifest.existing_rows;
+    }
+    for (const auto& [total, counted] :
+         {std::pair("total-data-files", files), std::pair("total-records", rows)}) {
+      const auto stated = snapshot.summary.find(total);
+      if (stated == snapshot.summary.end() || stated->second == std::to_string(counted)) continue;
+      Find(fmt::format("snapshot {} states {} of {}, its manifests hold {}", snapshot.snapshot_id,
+                       total, stated->second, counted));
     }
   }
 
@@ -164,6 +201,7 @@ class TableExamination {
   const DoctorOptions& options_;
   Diagnosis& diagnosis_;
   std::unordered_map<std::string, int64_t> sizes_;
+  std::unordered_map<std::string, ManifestFile> manifests_;  // as first described
   std::unordered_set<std::string> referenced_;
 };
 

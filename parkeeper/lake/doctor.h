@@ -32,14 +32,15 @@ struct Diagnosis {
 };
 
 struct DoctorOptions {
-  // Also open every data file and hold its row count against the manifest.
+  // Also open every data file and hold its row count against the manifest, and every snapshot's
+  // totals and descriptions of manifests against each other.
   bool deep = false;
   std::function<void(std::string_view table)> progress;
 };
 
 // Pointers (name, head, records without a gap), metadata (parses, uuid as in the head, snapshots
 // and refs), manifest lists and manifests (parse, counts as stated), data files (there, size as
-// stated). Each file is looked at once.
+// stated), of every snapshot kept. Each file is looked at once.
 Result<Diagnosis> Diagnose(Lake& lake, const DoctorOptions& options = {});
 
 }  // namespace pk::lake

@@ -212,6 +212,46 @@ TEST_F(LakeTest, DoctorFindsATruncatedManifest) {
   }
 }
 
+TEST_F(LakeTest, DoctorLooksAtEverySnapshotKept) {
+  PK_ASSERT_OK(const ImportResult first, Import(*lake_, kOrders, {Csv(0, 10)}, Creating()));
+  ASSERT_THAT(Import(*lake_, kOrders, {Csv(10, 10)}, {}), IsOk());
+  PK_ASSERT_OK(const auto table, lake_->catalog().LoadTable(kOrders));
+  const auto old = table.metadata->FindSnapshot(first.snapshots.at(0));
+  ASSERT_NE(old, nullptr);
+  ASSERT_THAT(lake_->storage().Remove(old->manifest_list), IsOk());
+  EXPECT_THAT(
+      Findings(),
+      ::testing::ElementsAre(::testing::HasSubstr("snapshot " + std::to_string(old->snapshot_id))));
+}
+
+TEST_F(LakeTest, DoctorCountsWhatSnapshotsStateWhenAskedToGoDeep) {
+  ASSERT_THAT(Import(*lake_, kOrders, {Csv(0, 10)}, Creating()), IsOk());
+  PK_ASSERT_OK(const auto table, lake_->catalog().LoadTable(kOrders));
+  iceberg::Snapshot snapshot = *table.metadata->current_snapshot();
+  PK_ASSERT_OK(const std::string list, storage::ReadAll(lake_->storage(), snapshot.manifest_list));
+  snapshot.parent_id = snapshot.snapshot_id;
+  snapshot.snapshot_id += 1;
+  snapshot.sequence_number += 1;
+  snapshot.timestamp_ms = table.metadata->last_updated_ms + 1;
+  snapshot.manifest_list += ".copy";
+  snapshot.summary["total-records"] = "11";
+  ASSERT_THAT(storage::WriteIfAbsent(lake_->storage(), snapshot.manifest_list, list), IsOk());
+  iceberg::UpdateTable update;
+  update.updates.emplace_back(
+      iceberg::AddSnapshot{std::make_shared<const iceberg::Snapshot>(snapshot)});
+  PK_ASSERT_OK(
+      const auto outcome,
+      lake_->catalog().Commit(
+          table.key,
+          {.id = SystemIds().NewUuid7(SystemClock()), .change = update, .oldest_file_ms = 0},
+          catalog::CommitId::kNew));
+  ASSERT_TRUE(std::holds_alternative<catalog::Committed>(outcome));
+  EXPECT_THAT(Findings(), ::testing::ElementsAre(
+                              ::testing::HasSubstr("total-records of 11, its manifests hold 10")));
+  PK_ASSERT_OK(const Diagnosis shallow, Diagnose(*lake_));
+  EXPECT_THAT(shallow.findings, ::testing::IsEmpty());
+}
+
 TEST_F(LakeTest, DoctorFindsAMissingRecord) {
   ASSERT_THAT(Import(*lake_, kOrders, {Csv(0, 10)}, Creating()), IsOk());
   PK_ASSERT_OK(const auto table, lake_->catalog().LoadTable(kOrders));
