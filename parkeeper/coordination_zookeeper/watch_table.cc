@@ -34,10 +34,23 @@ bool ConcernsFromAbove(WatchScope scope, EventType type, bool is_parent) {
 
 }  // namespace
 
-void WatchState::Ring() {
+void WatchState::Ring(std::string_view path) {
   std::lock_guard lock(mutex_);
   rung_ = true;
+  changed_paths_.Add(path);
   changed_.Raise();
+}
+
+void WatchState::RingForAll() {
+  std::lock_guard lock(mutex_);
+  rung_ = true;
+  changed_paths_.AddEverything();
+  changed_.Raise();
+}
+
+std::optional<std::vector<std::string>> WatchState::TakeChanged() {
+  std::lock_guard lock(mutex_);
+  return changed_paths_.Take();
 }
 
 void WatchState::End() {
@@ -90,7 +103,7 @@ void WatchTable::Dispatch(const Event& event) const {
   if (type < EventType::kCreated || type > EventType::kChildrenChanged) return;
   if (const auto entry = entries_.find(event.path); entry != entries_.end()) {
     for (const auto& watch : entry->second.watches) {
-      if (Concerns(watch->scope(), type)) watch->Ring();
+      if (Concerns(watch->scope(), type)) watch->Ring(event.path);
     }
   }
   std::string_view below = event.path;
@@ -100,7 +113,7 @@ void WatchTable::Dispatch(const Event& event) const {
     const auto entry = entries_.find(std::string(above));
     if (entry != entries_.end() && entry->second.recursive) {
       for (const auto& watch : entry->second.watches) {
-        if (ConcernsFromAbove(watch->scope(), type, is_parent)) watch->Ring();
+        if (ConcernsFromAbove(watch->scope(), type, is_parent)) watch->Ring(event.path);
       }
     }
     below = above;
@@ -109,7 +122,7 @@ void WatchTable::Dispatch(const Event& event) const {
 
 void WatchTable::RingAll() const {
   for (const auto& [path, entry] : entries_) {
-    for (const auto& watch : entry.watches) watch->Ring();
+    for (const auto& watch : entry.watches) watch->RingForAll();
   }
 }
 

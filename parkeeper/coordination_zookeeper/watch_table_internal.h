@@ -8,11 +8,13 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "parkeeper/coordination/changed_paths.h"
 #include "parkeeper/coordination/coordinator.h"
 #include "parkeeper/coordination/signal.h"
 #include "parkeeper/coordination_zookeeper/protocol_internal.h"
@@ -25,16 +27,21 @@ class WatchState {
   explicit WatchState(WatchScope scope) : scope_(scope) {}
 
   WatchScope scope() const { return scope_; }
-  void Ring();
+  // Something happened at the absolute path; or, who knows what.
+  void Ring(std::string_view path);
+  void RingForAll();
   // No more wake-ups: the session is over.
   void End();
   // As Watch::Wait().
   bool Wait(Session& session, Clock& clock, SteadyTime deadline, std::stop_token stop);
+  // As Watch::TakeChanged(), with absolute paths.
+  std::optional<std::vector<std::string>> TakeChanged();
 
  private:
   const WatchScope scope_;
   std::mutex mutex_;
   bool rung_ = false;
+  ChangedPaths changed_paths_;
   bool ended_ = false;
   Signal changed_;
 };

@@ -52,8 +52,10 @@ bool OnlyChecks(const Transaction& transaction) {
 
 class ZooKeeperWatch final : public Watch {
  public:
-  ZooKeeperWatch(Client& client, std::string path, std::shared_ptr<WatchState> state)
-      : client_(client), path_(std::move(path)), state_(std::move(state)) {}
+  // Paths of the caller are below the chroot, `path` is not.
+  ZooKeeperWatch(Client& client, std::string_view chroot, std::string path,
+                 std::shared_ptr<WatchState> state)
+      : client_(client), chroot_(chroot), path_(std::move(path)), state_(std::move(state)) {}
   ~ZooKeeperWatch() override { client_.StopWatch(path_, state_); }
   ZooKeeperWatch(const ZooKeeperWatch&) = delete;
   ZooKeeperWatch& operator=(const ZooKeeperWatch&) = delete;
@@ -61,9 +63,19 @@ class ZooKeeperWatch final : public Watch {
   bool Wait(SteadyTime deadline, std::stop_token stop) override {
     return state_->Wait(client_.session(), client_.clock(), deadline, std::move(stop));
   }
+  std::optional<std::vector<std::string>> TakeChanged() override {
+    auto changed = state_->TakeChanged();
+    if (!changed.has_value() || chroot_.empty()) return changed;
+    for (std::string& path : *changed) {
+      path.erase(0, std::min(chroot_.size(), path.size()));
+      if (path.empty()) path = "/";
+    }
+    return changed;
+  }
 
  private:
   Client& client_;
+  const std::string chroot_;
   const std::string path_;
   const std::shared_ptr<WatchState> state_;
 };
@@ -97,7 +109,8 @@ class ZooKeeperCoordinator final : public Coordinator {
     PK_TRY(ValidatePath(path));
     auto state = std::make_shared<WatchState>(scope);
     // Made first, so that it takes the watch away again when it cannot be started.
-    auto watch = std::make_unique<ZooKeeperWatch>(*client_, Absolute(chroot_, path), state);
+    auto watch =
+        std::make_unique<ZooKeeperWatch>(*client_, chroot_, Absolute(chroot_, path), state);
     PK_TRY(client_->StartWatch(Absolute(chroot_, path), path, state));
     return watch;
   }

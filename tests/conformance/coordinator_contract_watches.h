@@ -2,6 +2,8 @@
 
 // Part of coordinator_contract.h: watches.
 
+#include <set>
+
 #include "tests/conformance/coordinator_contract_fixture.h"
 
 namespace pk::coordination {
@@ -47,6 +49,26 @@ TEST_P(CoordinatorContract, AWatchReportsEachChangeInItsScopeWhoeverMadeIt) {
       EXPECT_TRUE(watch->Wait(Soon())) << c.what << ", scope " << static_cast<int>(c.scope);
     }
   }
+}
+
+TEST_P(CoordinatorContract, AWatchThatNamesWhatChangedNamesEachChange) {
+  ASSERT_THAT(EnsurePath(a(), "/w/c"), testing::IsOk());
+  PK_ASSERT_OK(const auto watch, a().StartWatch("/w", WatchScope::kSubtree));
+  EXPECT_TRUE(FallsSilent(*watch));
+  static_cast<void>(watch->TakeChanged());
+  PK_ASSERT_OK(
+      const auto outcome,
+      b().Commit(Transaction().Set("/w", "x", 0).Create("/w/c/d", "").Remove("/w/c/d", 0)));
+  ASSERT_TRUE(std::holds_alternative<Applied>(outcome));
+  std::set<std::string> missing = {"/w", "/w/c/d"};
+  while (!missing.empty()) {
+    ASSERT_TRUE(watch->Wait(Soon())) << *missing.begin();
+    const auto changed = watch->TakeChanged();
+    if (!changed.has_value()) break;  // "look at all" names it too
+    for (const std::string& path : *changed) missing.erase(path);
+  }
+  EXPECT_TRUE(FallsSilent(*watch));
+  EXPECT_EQ(watch->TakeChanged().value_or(std::vector<std::string>()), std::vector<std::string>());
 }
 
 TEST_P(CoordinatorContract, AfterAWakeUpAReadOfTheWatcherSeesTheChange) {

@@ -42,11 +42,12 @@ TEST_P(RecipeContract, ACounterRefusesWhatItCannotHold) {
 }
 
 TEST_P(RecipeContract, ACacheLoadsWhatIsThere) {
+  Transaction make;
+  make.Create("/c", "").Create("/c/0", "").Create("/c/1", "").Create("/c/2", "");
   for (int i = 0; i < 450; ++i) {
-    const std::string path = "/c/" + std::to_string(i % 3) + "/" + std::to_string(i);
-    ASSERT_THAT(EnsurePath(a(), path.substr(0, 4)), testing::IsOk());
-    ASSERT_THAT(a().Create(path, std::to_string(i)), testing::IsOk());
+    make.Create("/c/" + std::to_string(i % 3) + "/" + std::to_string(i), std::to_string(i));
   }
+  ASSERT_THAT(a().Commit(make), testing::IsOk());
   PK_ASSERT_OK(const auto cache, SubtreeCache::Load(a(), "/c"));
   EXPECT_EQ(cache.size(), 1u + 3u + 450u);
   EXPECT_EQ(cache.List("/c"), (Paths{"0", "1", "2"}));
