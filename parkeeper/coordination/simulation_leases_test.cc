@@ -171,14 +171,14 @@ void ExpectNoViolation(Recipe recipe, uint64_t seeds) {
   EXPECT_GT(wrote, int(seeds) * kClients * kLeasesEach / 3);
 }
 
-TEST(SimulatedLeases, NoTwoLeadersPassAGuardedWrite) { ExpectNoViolation(Recipe::kElection, 400); }
+TEST(SimulatedLeases, NoTwoLeadersPassAGuardedWrite) { ExpectNoViolation(Recipe::kElection, 200); }
 
 TEST(SimulatedLeases, NoWriterPassesAGuardBesidesAnother) {
-  ExpectNoViolation(Recipe::kReadWrite, 400);
+  ExpectNoViolation(Recipe::kReadWrite, 200);
 }
 
 TEST(SimulatedLeases, NeverMoreHoldersPassAGuardThanThereArePermits) {
-  ExpectNoViolation(Recipe::kSemaphore, 400);
+  ExpectNoViolation(Recipe::kSemaphore, 200);
 }
 
 TEST(SimulatedLeases, LeadersThatTrustTheirLocalStateAreFound) {

@@ -16,7 +16,7 @@
 namespace pk::coordination {
 namespace {
 
-constexpr uint64_t kSeeds = 300;
+constexpr uint64_t kSeeds = 200;
 
 // A process: its session is opened again when it is lost.
 class Process {
