@@ -44,7 +44,14 @@ Result<const boost::json::object*> AsObject(const boost::json::value& value, std
 Result<std::string> AsString(const boost::json::value& value, std::string_view what);
 Result<int64_t> AsInt64(const boost::json::value& value, std::string_view what);
 
-// Indented by two spaces, for people; keys in their order.
+// Bytes of the UTF-8 character that `text`, not empty, begins with; 0 when it begins with none.
+size_t CharacterLength(std::string_view text);
+// Whether JSON can hold `text`.
+bool IsUtf8(std::string_view text);
+// `text` with U+FFFD for each byte that belongs to no UTF-8 character.
+std::string ReplaceInvalid(std::string_view text);
+
+// Indented by two spaces, for people; keys in their order; strings as ReplaceInvalid leaves them.
 std::string Pretty(const boost::json::value& value);
 
 }  // namespace pk::json

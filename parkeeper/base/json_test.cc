@@ -158,6 +158,17 @@ TEST(Json, ReadsDoublesAsTheStandardLibraryDoes) {
   }
 }
 
+TEST(Json, ReplacesBytesThatAreNotUtf8) {
+  EXPECT_EQ(ReplaceInvalid("a\xFF\xC3\xA9\xF0\x9F\x98\x80\xED\xA0\x80"),
+            "a\uFFFD\xC3\xA9\xF0\x9F\x98\x80\uFFFD\uFFFD\uFFFD");
+  for (const char* bad :
+       {"\xC3", "\xC0\x80", "\xE0\x80\x80", "\xF4\x90\x80\x80", "\x80", "\xF0\x9F"}) {
+    EXPECT_FALSE(IsUtf8(bad));
+    EXPECT_TRUE(IsUtf8(ReplaceInvalid(bad)));
+  }
+  EXPECT_THAT(Parse(Pretty(boost::json::value("a\xFF"))), IsOk());
+}
+
 TEST(Json, PrintsForPeopleWhatItReadsAgain) {
   PK_ASSERT_OK(const auto value, Parse(R"({"b":[1,{"c":"\"\n"}],"a":{},"d":[]})"));
   const std::string pretty = Pretty(value);

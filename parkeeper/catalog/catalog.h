@@ -100,6 +100,12 @@ class Catalog {
 
   virtual Result<LoadedTable> CreateTable(const TableName& name,
                                           const NewTableRequest& request) = 0;
+  // The table that CreateTable would make, with its key, location and field ids, of which nothing
+  // is stored yet and whose name need not be free: data files can be written for it before it is
+  // there.
+  virtual Result<LoadedTable> StageTable(const TableName& name, const NewTableRequest& request) = 0;
+  // Makes a table that was staged; at most once. Errors as of CreateTable.
+  virtual Result<LoadedTable> CreateStaged(const LoadedTable& staged) = 0;
   // A table from an existing metadata file below the warehouse.
   virtual Result<LoadedTable> RegisterTable(const TableName& name,
                                             const std::string& metadata_location) = 0;

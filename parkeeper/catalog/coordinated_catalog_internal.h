@@ -26,6 +26,8 @@ class CoordinatedCatalog final : public Catalog {
   Result<Page<Namespace>> ListNamespaces(const Namespace& parent, const PageRequest& page) override;
 
   Result<LoadedTable> CreateTable(const TableName& name, const NewTableRequest& request) override;
+  Result<LoadedTable> StageTable(const TableName& name, const NewTableRequest& request) override;
+  Result<LoadedTable> CreateStaged(const LoadedTable& staged) override;
   Result<LoadedTable> RegisterTable(const TableName& name,
                                     const std::string& metadata_location) override;
   Result<LoadedTable> LoadTable(const TableName& name) override;

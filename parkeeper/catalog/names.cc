@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "parkeeper/base/json.h"
+
 namespace pk::catalog {
 namespace {
 
@@ -25,28 +27,13 @@ std::string Quoted(std::string_view level) {
   return text + '"';
 }
 
-// The bytes of the UTF-8 sequence that begins at `at`, 0 when there is none.
-size_t Utf8Length(std::string_view text, size_t at) {
-  const auto byte = uint8_t(text[at]);
-  const size_t length = byte < 0x80                   ? 1
-                        : byte >= 0xC2 && byte < 0xE0 ? 2
-                        : byte >= 0xE0 && byte < 0xF0 ? 3
-                        : byte >= 0xF0 && byte < 0xF5 ? 4
-                                                      : 0;
-  if (length == 0 || at + length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((uint8_t(text[at + i]) & 0xC0) != 0x80) return 0;
-  }
-  return length;
-}
-
 Result<> ValidateLevel(std::string_view level) {
   PK_CHECK(!level.empty(), InvalidArgument("a name is empty"));
   PK_CHECK(level.size() <= kMaxLevelBytes,
            InvalidArgument(fmt::format("a name has {} bytes (at most {}): '{}...'", level.size(),
                                        kMaxLevelBytes, level.substr(0, 32))));
   for (size_t at = 0; at < level.size();) {
-    const size_t length = Utf8Length(level, at);
+    const size_t length = json::CharacterLength(level.substr(at));
     PK_CHECK(length > 0, InvalidArgument(fmt::format("a name is not UTF-8 at byte {}", at)));
     PK_CHECK(uint8_t(level[at]) >= 0x20 && level[at] != 0x7F,
              InvalidArgument(fmt::format("a name holds a control character at byte {}", at)));

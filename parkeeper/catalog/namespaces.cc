@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "parkeeper/base/json.h"
 #include "parkeeper/catalog/coordinated_catalog_internal.h"
 #include "parkeeper/catalog/namespace_step_internal.h"
 #include "parkeeper/coordination/path.h"
@@ -19,6 +20,17 @@ void AppendCreation(Transaction& transaction, const Namespace& ns, const Namespa
   transaction.Create(NamespaceGuidPath(ns, node.guid), "");
   transaction.Create(ChildNamespacesPath(ns), "");
   if (!ns.levels.empty()) transaction.Create(TablesPath(ns), "");
+}
+
+// A node is JSON, which can hold nothing else.
+Result<> Validate(const Properties& properties) {
+  for (const auto& [name, value] : properties) {
+    PK_CHECK(json::IsUtf8(name),
+             InvalidArgument(fmt::format("a property's name is not UTF-8: '{}'", name)));
+    PK_CHECK(json::IsUtf8(value),
+             InvalidArgument(fmt::format("the value of property '{}' is not UTF-8", name)));
+  }
+  return {};
 }
 
 }  // namespace
@@ -71,6 +83,7 @@ Result<> CoordinatedCatalog::EnsureLayout() {
 
 Result<> CoordinatedCatalog::CreateNamespace(const Namespace& ns, const Properties& properties) {
   PK_TRY(Validate(ns));
+  PK_TRY(Validate(properties));
   PK_CHECK(!ns.levels.empty(), InvalidArgument("the root namespace is always there"));
   Backoff backoff = context_.NewBackoff();
   Namespace parent = ns;
@@ -103,6 +116,7 @@ Result<Properties> CoordinatedCatalog::LoadNamespace(const Namespace& ns) {
 Result<> CoordinatedCatalog::UpdateNamespace(const Namespace& ns, const Properties& set,
                                              const std::vector<std::string>& remove) {
   PK_TRY(Validate(ns));
+  PK_TRY(Validate(set));
   for (const std::string& name : remove) {
     PK_CHECK(!set.contains(name),
              InvalidArgument(fmt::format("property {} is both set and removed", name)));

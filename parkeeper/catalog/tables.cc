@@ -118,9 +118,12 @@ Result<LoadedTable> CoordinatedCatalog::Publish(const TableName& name, const std
 
 Result<LoadedTable> CoordinatedCatalog::CreateTable(const TableName& name,
                                                     const NewTableRequest& request) {
+  return CreateStaged(PK_TRY(StageTable(name, request)));
+}
+
+Result<LoadedTable> CoordinatedCatalog::StageTable(const TableName& name,
+                                                   const NewTableRequest& request) {
   PK_TRY(Validate(name));
-  Backoff backoff = context_.NewBackoff();
-  PK_TRY(CheckNameIsFree(name, backoff));
   const std::string key = options_.ids->NewUuid4().ToString();
   auto metadata = std::make_shared<const TableMetadata>(PK_TRY(iceberg::MakeTableMetadata(
       {.schema = request.schema,
@@ -131,9 +134,20 @@ Result<LoadedTable> CoordinatedCatalog::CreateTable(const TableName& name,
        .table_uuid = options_.ids->NewUuid4().ToString(),
        .properties = request.properties,
        .now_ms = options_.clock->WallMs()})));
-  const NewFile file{MetadataLocation(*metadata, 0, *options_.ids), iceberg::ToJson(*metadata)};
+  std::string location = MetadataLocation(*metadata, 0, *options_.ids);
+  return LoadedTable{.name = name,
+                     .key = key,
+                     .version = 0,
+                     .metadata_location = std::move(location),
+                     .metadata = std::move(metadata)};
+}
+
+Result<LoadedTable> CoordinatedCatalog::CreateStaged(const LoadedTable& staged) {
+  Backoff backoff = context_.NewBackoff();
+  PK_TRY(CheckNameIsFree(staged.name, backoff));
+  const NewFile file{staged.metadata_location, iceberg::ToJson(*staged.metadata)};
   PK_TRY(files_.Write({file}, backoff));
-  auto made = Publish(name, key, file.location, std::move(metadata), backoff);
+  auto made = Publish(staged.name, staged.key, file.location, staged.metadata, backoff);
   if (!made.ok() && made.error().code() != ErrorCode::kOutcomeUnknown) files_.Discard({file});
   return made;
 }

@@ -77,11 +77,12 @@ class CsvSource : public BatchSource {
     const auto at = std::find_if(fields.begin(), fields.end(),
                                  [&](const Field& field) { return field.name == name; });
     if (at != fields.end()) return static_cast<size_t>(at - fields.begin());
-    const Field* found = schema().FindByName(name, /*case_sensitive=*/false);
+    const Field* found =
+        PK_TRY(iceberg::FindColumn(schema(), name, /*case_sensitive=*/false).With(path_));
     for (size_t i = 0; i < fields.size(); ++i) {
-      if (found != nullptr && fields[i].id == found->id) return i;
+      if (fields[i].id == found->id) return i;
     }
-    return InvalidArgument(fmt::format("{}: there is no column '{}'", path_, name));
+    return InvalidArgument(fmt::format("{}: '{}' is no column of its own", path_, name));
   }
 
   Result<> AppendRecord() {

@@ -16,7 +16,7 @@ constexpr int32_t kLastAdded = -1;
 
 // JSON can hold nothing else.
 Result<> CheckText(std::string_view text, std::string_view what) {
-  PK_CHECK(IsUtf8(text), InvalidArgument(fmt::format("{} is not UTF-8", what)));
+  PK_CHECK(json::IsUtf8(text), InvalidArgument(fmt::format("{} is not UTF-8", what)));
   return {};
 }
 

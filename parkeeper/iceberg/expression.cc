@@ -185,8 +185,7 @@ class PredicateBinder {
 
 Result<BoundExpression> BindPredicate(const Predicate& predicate, bool negated,
                                       const Schema& schema, bool case_sensitive) {
-  const Field* column = schema.FindByName(predicate.column, case_sensitive);
-  if (column == nullptr) return UnknownColumn(schema, predicate.column).With("filter");
+  const Field* column = PK_TRY(FindColumn(schema, predicate.column, case_sensitive).With("filter"));
   const std::string where = fmt::format("filter on column '{}'", predicate.column);
   const PrimitiveType* type = column->type.primitive();
   PK_CHECK(

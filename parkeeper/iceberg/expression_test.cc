@@ -202,6 +202,17 @@ TEST(Bind, FoldsWhatIsDecided) {
   EXPECT_EQ(Bound("true"), "true");
 }
 
+TEST(Bind, TakesAnExactNameBeforeOneThatDiffersByCase) {
+  PK_ASSERT_OK(const Schema schema, ParseSchemaText("a int, A int"));
+  PK_ASSERT_OK(const Expression exact, ParseExpression("A = 1"));
+  PK_ASSERT_OK(const BoundExpression bound, Bind(exact, schema, /*case_sensitive=*/false));
+  EXPECT_EQ(ReferencedFields(bound), std::vector{schema.FindByName("A")->id});
+  PK_ASSERT_OK(const Schema other, ParseSchemaText("total int, TOTAL int"));
+  PK_ASSERT_OK(const Expression either, ParseExpression("Total = 1"));
+  EXPECT_THAT(Bind(either, other, /*case_sensitive=*/false),
+              IsErrorWith(ErrorCode::kInvalidArgument, "there are 'TOTAL' and 'total'"));
+}
+
 TEST(Bind, SaysWhatDoesNotFit) {
   const auto refused = [](std::string_view text, std::string_view message) {
     PK_ASSERT_OK(const Expression parsed, ParseExpression(text));

@@ -19,8 +19,6 @@
 
 namespace pk::iceberg {
 
-bool IsUtf8(std::string_view text);
-
 // Writes compact JSON. The order of calls is the document; commas are its own affair. Strings that
 // are not UTF-8 are written with replacement characters, so that the document can always be read
 // again: refuse them before.

@@ -5,33 +5,9 @@
 namespace pk::iceberg {
 namespace {
 
-// Length of the well-formed UTF-8 sequence at the start of `text`, 0 when there is none.
-size_t SequenceLength(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i)
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  const bool overlong = (lead == 0xe0 && byte(1) < 0xa0) || (lead == 0xf0 && byte(1) < 0x90);
-  const bool surrogate = lead == 0xed && byte(1) > 0x9f;
-  const bool too_large = lead == 0xf4 && byte(1) > 0x8f;
-  return overlong || surrogate || too_large ? 0 : length;
-}
-
 constexpr char kHexDigits[] = "0123456789abcdef";
 
 }  // namespace
-
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = SequenceLength(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
 
 void JsonWriter::Quote(std::string_view text) {
   out_ += '"';
@@ -40,7 +16,7 @@ void JsonWriter::Quote(std::string_view text) {
   const auto flush = [&] { out_.append(text.substr(plain, at - plain)); };
   while (at < text.size()) {
     const auto byte = static_cast<unsigned char>(text[at]);
-    const size_t length = byte < 0x80 ? 1 : SequenceLength(text.substr(at));
+    const size_t length = byte < 0x80 ? 1 : json::CharacterLength(text.substr(at));
     if (length != 0 && byte >= 0x20 && byte != '"' && byte != '\\') {
       at += length;
       continue;

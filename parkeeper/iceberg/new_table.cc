@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "parkeeper/iceberg/json_internal.h"
 #include "parkeeper/iceberg/location_internal.h"
 #include "parkeeper/iceberg/table_metadata.h"
 
@@ -66,6 +67,10 @@ Result<TableMetadata> MakeTableMetadata(NewTable table) {
   metadata.default_sort_order_id = order.order_id;
   metadata.sort_orders = {std::move(order)};
 
+  for (const auto& [name, value] : table.properties) {
+    PK_CHECK(json::IsUtf8(name) && json::IsUtf8(value),
+             InvalidArgument(fmt::format("a table property is not UTF-8: '{}'", name)));
+  }
   metadata.properties = std::move(table.properties);
   for (const std::string_view name : kReservedProperties)
     metadata.properties.erase(std::string(name));

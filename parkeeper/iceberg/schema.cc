@@ -6,6 +6,8 @@
 #include <set>
 #include <unordered_set>
 
+#include "parkeeper/base/json.h"
+
 namespace pk::iceberg {
 namespace {
 
@@ -132,6 +134,8 @@ class Validation {
     const std::string full_name = prefix + field.name;
     PK_CHECK(!field.name.empty(),
              InvalidArgument(fmt::format("a column has no name: field id {}", field.id)));
+    PK_CHECK(json::IsUtf8(field.name),
+             InvalidArgument(fmt::format("a column's name is not UTF-8: '{}'", full_name)));
     PK_CHECK(names_.insert(full_name).second,
              InvalidArgument(fmt::format("two columns have the same name: '{}'", full_name)));
     PK_CHECK(field.id >= 0 && field.id < kFirstReservedFieldId,
@@ -323,12 +327,23 @@ Error UnknownColumn(const Schema& schema, std::string_view name) {
   return InvalidArgument(std::move(message));
 }
 
+Result<const Field*> FindColumn(const Schema& schema, std::string_view name, bool case_sensitive) {
+  const Field* exact = schema.FindByName(name);
+  if (exact != nullptr) return exact;
+  if (case_sensitive) return UnknownColumn(schema, name);
+  std::vector<std::string> known = schema.FullNames();
+  std::erase_if(known, [&](const std::string& other) { return !EqualIgnoringCase(other, name); });
+  if (known.empty()) return UnknownColumn(schema, name);
+  PK_CHECK(known.size() == 1,
+           InvalidArgument(fmt::format("column '{}' is ambiguous: there are '{}' and '{}'", name,
+                                       known[0], known[1])));
+  return schema.FindByName(known.front());
+}
+
 Result<Schema> Select(const Schema& schema, const std::vector<std::string>& names) {
   std::vector<int32_t> ids;
   for (const std::string& name : names) {
-    const Field* field = schema.FindByName(name);
-    if (field == nullptr) return UnknownColumn(schema, name);
-    ids.push_back(field->id);
+    ids.push_back(PK_TRY(FindColumn(schema, name))->id);
   }
   const Schema kept(Selection(schema, ids).Struct(schema.type()), schema.schema_id());
   std::vector<int32_t> identifiers = schema.identifier_ids();

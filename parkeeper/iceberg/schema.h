@@ -80,6 +80,11 @@ Schema AssignFreshIds(const Schema& schema, int32_t first_id, int32_t& last_id);
 // The error for a column that is not there, kInvalidArgument, with the nearest known names.
 Error UnknownColumn(const Schema& schema, std::string_view name);
 
+// The column of this full name; an exact match counts whatever other columns differ from it by case
+// only. kInvalidArgument as of UnknownColumn, or names two that match without regard to case.
+Result<const Field*> FindColumn(const Schema& schema, std::string_view name,
+                                bool case_sensitive = true);
+
 // Only the columns named (full names, nested allowed), in the schema's order; kInvalidArgument
 // names an unknown column and the nearest known ones. A struct that is named comes whole; a map
 // keeps its key. The schema id and those identifier fields that are left are kept.

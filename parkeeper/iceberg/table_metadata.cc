@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "parkeeper/iceberg/calendar_internal.h"
 #include "parkeeper/iceberg/location_internal.h"
 
 namespace pk::iceberg {
@@ -80,23 +81,33 @@ std::string TableMetadata::Property(std::string_view name, std::string_view fall
   return found == properties.end() ? std::string(fallback) : found->second;
 }
 
+namespace {
+
+// For people: "2026-11-22T20:15:00.123Z"; as milliseconds when no calendar reaches it.
+std::string UtcText(int64_t ms) {
+  int64_t micros = 0;
+  if (__builtin_mul_overflow(ms, 1000, &micros)) return fmt::format("{} ms", ms);
+  return TimestampText(micros) + "Z";
+}
+
+}  // namespace
+
 Result<std::shared_ptr<const Snapshot>> SnapshotAsOf(const TableMetadata& metadata,
                                                      int64_t timestamp_ms) {
   const std::vector<SnapshotLogEntry>& log = metadata.snapshot_log;
-  PK_CHECK(
-      !log.empty(),
-      NotFound(fmt::format("the table has no history: nothing is known of time {}", timestamp_ms)));
+  PK_CHECK(!log.empty(), NotFound(fmt::format("the table has no history: nothing is known of {}",
+                                              UtcText(timestamp_ms))));
   const auto entry = std::find_if(log.rbegin(), log.rend(), [&](const SnapshotLogEntry& candidate) {
     return candidate.timestamp_ms <= timestamp_ms;
   });
   PK_CHECK(
       entry != log.rend(),
       NotFound(fmt::format("the history of the table begins at {}, after the time asked for: {}",
-                           log.front().timestamp_ms, timestamp_ms)));
+                           UtcText(log.front().timestamp_ms), UtcText(timestamp_ms))));
   std::shared_ptr<const Snapshot> snapshot = metadata.FindSnapshot(entry->snapshot_id);
   PK_CHECK(snapshot != nullptr,
-           NotFound(fmt::format("the snapshot that was current at {} has expired: {}", timestamp_ms,
-                                entry->snapshot_id)));
+           NotFound(fmt::format("the snapshot that was current at {} has expired: {}",
+                                UtcText(timestamp_ms), entry->snapshot_id)));
   return snapshot;
 }
 

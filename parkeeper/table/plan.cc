@@ -37,7 +37,13 @@ Result<std::shared_ptr<const iceberg::Snapshot>> SelectSnapshot(const TableMetad
   }
   if (const auto* name = std::get_if<std::string>(&selector)) {
     auto found = metadata.FindRef(*name);
-    PK_CHECK(found != nullptr, NotFound(fmt::format("the table has no branch or tag '{}'", *name)));
+    if (found == nullptr) {
+      std::string known;
+      for (const auto& [ref, target] : metadata.refs) {
+        known += fmt::format("{} '{}'", known.empty() ? "; there are" : ",", ref);
+      }
+      return NotFound(fmt::format("the table has no branch or tag '{}'{}", *name, known));
+    }
     return found;
   }
   return metadata.current_snapshot();
@@ -68,9 +74,7 @@ Result<std::shared_ptr<const Schema>> Project(const std::shared_ptr<const Schema
   if (columns.empty()) return schema;
   std::vector<std::string> names;  // as the schema spells them
   for (const std::string& column : columns) {
-    const iceberg::Field* named = schema->FindByName(column);
-    if (named == nullptr) named = schema->FindByName(column, false);
-    names.push_back(named == nullptr ? column : schema->FullName(named->id));
+    names.push_back(schema->FullName(PK_TRY(iceberg::FindColumn(*schema, column, false))->id));
   }
   const Schema selected = PK_TRY(iceberg::Select(*schema, names));
   std::vector<iceberg::Field> fields = selected.fields();

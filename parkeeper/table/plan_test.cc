@@ -119,7 +119,8 @@ TEST(Plan, TravelsInTimeByIdTimeAndRef) {
   EXPECT_THAT(rows_at(std::string("old")), IsOkAnd(10u));
   EXPECT_THAT(rows_at(std::string("main")), IsOkAnd(30u));
   EXPECT_THAT(rows_at(int64_t{5}), IsErrorWith(ErrorCode::kNotFound, "no snapshot 5"));
-  EXPECT_THAT(rows_at(AsOfTime{1'999}), IsErrorWith(ErrorCode::kNotFound, "begins at 2000"));
+  EXPECT_THAT(rows_at(AsOfTime{1'999}),
+              IsErrorWith(ErrorCode::kNotFound, "begins at 1970-01-01T00:00:02Z"));
   EXPECT_THAT(rows_at(std::string("b")), IsErrorWith(ErrorCode::kNotFound, "branch or tag 'b'"));
 }
 

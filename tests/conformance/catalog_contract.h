@@ -98,6 +98,29 @@ class CatalogContract : public ::testing::TestWithParam<MakeCatalogFixture> {
 inline const Namespace kSales{{"sales"}};
 inline const TableName kOrders{{{"sales"}}, "orders"};
 
+TEST_P(CatalogContract, PropertiesThatAreNotUtf8AreRefused) {
+  constexpr auto kBad = ErrorCode::kInvalidArgument;
+  EXPECT_THAT(catalog_->CreateNamespace(kSales, {{"a", "\xFF"}}), testing::IsError(kBad));
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), testing::IsOk());
+  EXPECT_THAT(catalog_->UpdateNamespace(kSales, {{"a", "\xFF"}}, {}), testing::IsError(kBad));
+  EXPECT_THAT(catalog_->LoadNamespace(kSales), testing::IsOk());
+}
+
+TEST_P(CatalogContract, AStagedTableIsThereOnceItIsMade) {
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), testing::IsOk());
+  PK_ASSERT_OK(const LoadedTable staged, catalog_->StageTable(kOrders, Request()));
+  PK_ASSERT_OK(const LoadedTable other, catalog_->StageTable(kOrders, Request()));
+  EXPECT_NE(staged.metadata->location, other.metadata->location);
+  EXPECT_THAT(catalog_->LoadTable(kOrders), testing::IsError(ErrorCode::kNotFound));
+  PK_ASSERT_OK(const LoadedTable made, catalog_->CreateStaged(staged));
+  EXPECT_THAT(catalog_->CreateStaged(other),
+              testing::IsErrorWith(ErrorCode::kAlreadyExists, "sales.orders"));
+  PK_ASSERT_OK(const LoadedTable found, catalog_->LoadTable(kOrders));
+  EXPECT_EQ(found.key, staged.key);
+  EXPECT_EQ(found.metadata->location, staged.metadata->location);
+  EXPECT_NE(AsCommitted(catalog_->Commit(made.key, Append(made, "1", 5), CommitId::kNew)), nullptr);
+}
+
 TEST_P(CatalogContract, NamespacesNestAndKeepProperties) {
   ASSERT_THAT(catalog_->CreateNamespace(kSales, {{"a", "1"}}), testing::IsOk());
   ASSERT_THAT(catalog_->CreateNamespace({{"sales", "eu"}}, {}), testing::IsOk());
