@@ -27,7 +27,8 @@ bool HasSelected(const FileField& field, const std::set<int>& leaves) {
 // Brings what Arrow assembled, by the names and order of the file, into the form of the table.
 class Shaping {
  public:
-  explicit Shaping(const std::set<int>& leaves) : leaves_(leaves) {}
+  // `exact`: as in DecoderOptions.
+  Shaping(const std::set<int>& leaves, bool exact) : leaves_(leaves), exact_(exact) {}
 
   arrow::Result<ArrayPtr> Shape(ArrayPtr array, const FileField& stored,
                                 const iceberg::Type& wanted) const {
@@ -46,13 +47,12 @@ class Shaping {
   }
 
  private:
-  static arrow::Result<ArrayPtr> ShapePrimitive(const ArrayPtr& array,
-                                                const iceberg::Type& wanted) {
+  arrow::Result<ArrayPtr> ShapePrimitive(const ArrayPtr& array, const iceberg::Type& wanted) const {
     auto type = ToArrowType(wanted);
     if (array->type()->Equals(*type)) return array;
     RegisterKernels();
     auto options = arrow::compute::CastOptions::Safe(type);
-    options.allow_time_truncate = true;
+    options.allow_time_truncate = !exact_;
     options.allow_invalid_utf8 = true;
     return arrow::compute::Cast(*array, type, options);
   }
@@ -112,6 +112,7 @@ class Shaping {
   }
 
   const std::set<int>& leaves_;
+  const bool exact_;
 };
 
 class AssembledColumn : public ColumnDecoder {
@@ -131,8 +132,8 @@ class AssembledColumn : public ColumnDecoder {
       for (int64_t done = 0; done < rows;) {
         ARROW_ASSIGN_OR_RAISE(auto part, Take(rows - done));
         done += part->length();
-        ARROW_ASSIGN_OR_RAISE(
-            part, Shaping(plan_.leaves).Shape(part, *plan_.file_field, plan_.field.type));
+        ARROW_ASSIGN_OR_RAISE(part, Shaping(plan_.leaves, plan_.decoder.exact)
+                                        .Shape(part, *plan_.file_field, plan_.field.type));
         parts.push_back(std::move(part));
       }
       if (parts.size() == 1) return parts[0];

@@ -222,7 +222,16 @@ int64_t MicrosFromMillis(int64_t millis) {
   return micros;
 }
 
-int64_t MicrosFromInt96(const parquet::Int96& value) {
+int64_t MicrosFromNanos(int64_t nanos, bool exact) {
+  if (exact && nanos % 1000 != 0) {
+    throw parquet::ParquetException(
+        "nanoseconds would be lost, for tables hold microseconds: convert the column first, as in "
+        "pyarrow's table.cast or SQL's cast(ts as timestamp)");
+  }
+  return FloorDivide(nanos, 1000);
+}
+
+int64_t MicrosFromInt96(const parquet::Int96& value, bool exact) {
   constexpr int64_t kJulianEpoch = 2'440'588;
   constexpr int64_t kMicrosPerDay = 86'400'000'000;
   uint64_t nanos = 0;
@@ -230,7 +239,8 @@ int64_t MicrosFromInt96(const parquet::Int96& value) {
   const int64_t days = static_cast<int64_t>(value.value[2]) - kJulianEpoch;
   int64_t micros = 0;
   if (__builtin_mul_overflow(days, kMicrosPerDay, &micros) ||
-      __builtin_add_overflow(micros, FloorDivide(static_cast<int64_t>(nanos), 1000), &micros)) {
+      __builtin_add_overflow(micros, MicrosFromNanos(static_cast<int64_t>(nanos), exact),
+                             &micros)) {
     throw parquet::ParquetException("an INT96 timestamp is out of range");
   }
   return micros;
@@ -603,11 +613,14 @@ std::unique_ptr<ColumnDecoder> OpenAny(parquet::RowGroupReader& group,
       return OpenMillis(group, options, stored);
     case Conversion::kNanosToMicros:
       return MakeConverting<parquet::Int64Type, int64_t>(
-          group, options, [](int64_t value, int64_t* out) { *out = FloorDivide(value, 1000); });
+          group, options, [exact = options.exact](int64_t value, int64_t* out) {
+            *out = MicrosFromNanos(value, exact);
+          });
     case Conversion::kInt96ToMicros:
       return MakeConverting<parquet::Int96Type, int64_t>(
-          group, options,
-          [](const parquet::Int96& value, int64_t* out) { *out = MicrosFromInt96(value); });
+          group, options, [exact = options.exact](const parquet::Int96& value, int64_t* out) {
+            *out = MicrosFromInt96(value, exact);
+          });
     case Conversion::kBytes:
       if (options.dictionary) return std::make_unique<DictionaryDecoder>(group, options);
       return std::make_unique<BytesDecoder>(group, options);

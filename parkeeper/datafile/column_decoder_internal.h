@@ -45,6 +45,7 @@ struct DecoderOptions {
   int column = 0;  // leaf index
   iceberg::PrimitiveType target;
   Conversion conversion = Conversion::kNone;
+  bool exact = false;  // a nanosecond that is no whole microsecond is an error, not rounded down
   bool dictionary = false;  // as an Arrow dictionary; IsDictionaryEncoded holds
 };
 

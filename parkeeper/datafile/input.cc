@@ -146,6 +146,7 @@ Result<std::unique_ptr<BatchSource>> OpenParquetInput(const std::string& path, c
   input.bytes = PK_TRY(OpenLocalFile(path));
   input.name = path;
   input.by_name = true;
+  input.exact = true;
   input.row_groups = options.row_groups;
   const Schema stored = PK_TRY(AsInput(DescribeParquetBytes(input.bytes, path))).schema;
   PK_TRY(CheckConforms(stored, wanted).With(path));

@@ -299,6 +299,28 @@ TEST(Output, TablesAreAligned) {
             "(3 rows, 1 of them not shown)\n");
 }
 
+TEST(Output, GivesTheErrorOfItsSource) {
+  class Stopped : public BatchSource {
+   public:
+    explicit Stopped(iceberg::Schema schema) : schema_(std::move(schema)) {}
+    const iceberg::Schema& schema() const override { return schema_; }
+    Result<std::optional<Batch>> Next() override {
+      if (++calls_ > 1) return Error(ErrorCode::kCancelled, "stopped");
+      return Batch{testing::RandomRows(schema_, 10, 1)};
+    }
+
+   private:
+    iceberg::Schema schema_;
+    int calls_ = 0;
+  };
+  PK_ASSERT_OK(auto schema, iceberg::ParseSchemaText("id long"));
+  for (auto format : {OutputFormat::kCsv, OutputFormat::kArrowIpc, OutputFormat::kParquet}) {
+    Stopped source(schema);
+    EXPECT_THAT(WriteOutput(source, format, [](std::string_view) -> Result<> { return {}; }),
+                IsErrorWith(ErrorCode::kCancelled, "stopped"));
+  }
+}
+
 TEST(Output, StopsWhenTheSinkFails) {
   PK_ASSERT_OK(auto schema, iceberg::ParseSchemaText("id long"));
   for (auto format : {OutputFormat::kTable, OutputFormat::kCsv, OutputFormat::kJsonLines,

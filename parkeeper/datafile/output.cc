@@ -14,6 +14,7 @@
 
 #include "parkeeper/datafile/arrow_adapter_internal.h"
 #include "parkeeper/datafile/cell_text_internal.h"
+#include "parkeeper/datafile/source_reader_internal.h"
 
 namespace pk::datafile {
 namespace {
@@ -82,13 +83,6 @@ class LentSource : public BatchSource {
   BatchSource& source_;
 };
 
-// `source` as Arrow batches of one schema.
-Result<std::shared_ptr<arrow::RecordBatchReader>> AsReader(BatchSource& source) {
-  ArrowArrayStream stream;
-  PK_TRY(ExportStream(std::make_unique<LentSource>(source), &stream));
-  return FromArrow(arrow::ImportRecordBatchReader(&stream));
-}
-
 // Hands each batch of `reader` to `write`; returns the number of rows.
 template <class Write>
 arrow::Result<int64_t> Drain(arrow::RecordBatchReader& reader, const Write& write) {
@@ -102,7 +96,7 @@ arrow::Result<int64_t> Drain(arrow::RecordBatchReader& reader, const Write& writ
 }
 
 Result<int64_t> WriteIpc(BatchSource& source, const ByteSink& sink) {
-  const auto reader = PK_TRY(AsReader(source));
+  const auto reader = PK_TRY(ReaderOver(std::make_unique<LentSource>(source)));
   return Guarded(ErrorCode::kInternal, [&]() -> arrow::Result<int64_t> {
     SinkStream out(sink);
     ARROW_ASSIGN_OR_RAISE(auto writer, arrow::ipc::MakeStreamWriter(&out, reader->schema()));
@@ -116,7 +110,7 @@ Result<int64_t> WriteIpc(BatchSource& source, const ByteSink& sink) {
 }
 
 Result<int64_t> WriteParquet(BatchSource& source, const ByteSink& sink) {
-  const auto reader = PK_TRY(AsReader(source));
+  const auto reader = PK_TRY(ReaderOver(std::make_unique<LentSource>(source)));
   return Guarded(ErrorCode::kInternal, [&]() -> arrow::Result<int64_t> {
     const auto out = std::make_shared<SinkStream>(sink);
     const auto properties = parquet::WriterProperties::Builder()

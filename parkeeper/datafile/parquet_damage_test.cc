@@ -57,6 +57,22 @@ TEST_F(Damaged, FilesCutShortAreCorrupt) {
   }
 }
 
+// Checksums find what decodes just as well: plain, uncompressed numbers.
+TEST_F(Damaged, AFlippedBitInAPageIsCorruption) {
+  PK_ASSERT_OK(const iceberg::Schema columns, iceberg::ParseSchemaText("x double"));
+  const auto schema = std::make_shared<const iceberg::Schema>(columns);
+  WriterOptions options;
+  options.compression = Compression::kUncompressed;
+  PK_ASSERT_OK(auto writer,
+               ParquetWriter::Open(*storage_, storage_->root() + "/good.parquet", schema, options));
+  ASSERT_THAT(writer->Write({testing::RandomRows(*schema, 1000, 3)}), testing::IsOk());
+  PK_ASSERT_OK(const iceberg::DataFile file, writer->Finish());
+  PK_ASSERT_OK(std::string bytes, storage::ReadAll(*storage_, file.location));
+  EXPECT_THAT(Read(schema, bytes), testing::IsOk());
+  bytes[2000] = static_cast<char>(bytes[2000] ^ 1);
+  EXPECT_THAT(Read(schema, bytes), IsErrorWith(ErrorCode::kCorrupt, "column 'x'"));
+}
+
 TEST_F(Damaged, FilesWithFlippedBitsGiveAnErrorOrRows) {
   std::mt19937_64 engine(11);
   int errors = 0;

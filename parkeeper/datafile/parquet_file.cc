@@ -166,15 +166,19 @@ parquet::ArrowReaderProperties ReadingProperties() {
   return properties;
 }
 
+parquet::ReaderProperties CheckingProperties() {
+  parquet::ReaderProperties properties;
+  properties.set_page_checksum_verification(true);
+  return properties;
+}
+
 Result<ParquetFile> OpenParquetFile(std::shared_ptr<arrow::io::RandomAccessFile> input,
                                     const iceberg::NameMapping& mapping, bool by_name) {
   ParquetFile file;
   file.input = std::move(input);
   file.manifest = std::make_unique<parquet::arrow::SchemaManifest>();
   PK_TRY(Guarded(ErrorCode::kCorrupt, [&] {
-    parquet::ReaderProperties properties;
-    properties.set_page_checksum_verification(true);
-    file.reader = parquet::ParquetFileReader::Open(file.input, properties);
+    file.reader = parquet::ParquetFileReader::Open(file.input, CheckingProperties());
     file.metadata = file.reader->metadata();
     // Without the Arrow schema that a writer may have stored: the columns as Parquet types them.
     auto types = ReadingProperties();

@@ -54,5 +54,7 @@ int64_t FirstByte(const parquet::RowGroupMetaData& group);
 
 // Settings shared by all our readers: INT96 as microseconds, no threads.
 parquet::ArrowReaderProperties ReadingProperties();
+// Pages that do not have the checksum stored with them are errors.
+parquet::ReaderProperties CheckingProperties();
 
 }  // namespace pk::datafile

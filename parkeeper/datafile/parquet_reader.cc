@@ -196,6 +196,7 @@ Result<> ParquetSource::PlanColumns(const std::vector<Constant>& constants) {
   auto plan = [&](const Field& field) -> Result<ColumnPlan> {
     ColumnPlan made = PK_TRY(PlanColumn(file_, field, ConstantOf(constants, field)));
     ChooseDictionaries(made);
+    made.decoder.exact = input_.exact;
     nested |= made.source == ColumnPlan::Source::kAssembled;
     return made;
   };
@@ -225,8 +226,7 @@ Result<> ParquetSource::PlanColumns(const std::vector<Constant>& constants) {
     properties.set_batch_size(std::clamp<int64_t>(options_.batch_rows, 1, 8192));
     return parquet::arrow::FileReader::Make(
         arrow::default_memory_pool(),
-        parquet::ParquetFileReader::Open(file_.input, parquet::default_reader_properties(),
-                                         file_.metadata),
+        parquet::ParquetFileReader::Open(file_.input, CheckingProperties(), file_.metadata),
         properties);
   }));
   return {};

@@ -19,6 +19,7 @@ struct ParquetInput {
   std::shared_ptr<arrow::io::RandomAccessFile> bytes;
   std::string name;      // for errors
   bool by_name = false;  // match columns by name even though the file has field ids
+  bool exact = false;    // refuse what the wanted type would round
   std::optional<std::pair<int, int>> row_groups;  // [first, last)
 };
 

@@ -117,6 +117,8 @@ PropertiesBuilder GeneralProperties(const WriterOptions& options) {
   } else {
     builder.disable_write_page_index();
   }
+  // Bits that storage flips are found by every reader that looks, ours always does.
+  builder.enable_page_checksum();
   builder.set_size_statistics_level(parquet::SizeStatisticsLevel::ColumnChunk);
   return builder;
 }
