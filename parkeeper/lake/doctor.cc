@@ -39,7 +39,9 @@ class TableExamination {
       referenced_.insert(entry.metadata_file);
     }
     ListFiles();
-    for (const auto& snapshot : table_.metadata->snapshots) ExamineSnapshot(*snapshot);
+    for (const auto& snapshot : table_.metadata->snapshots) {
+      if (!options_.stop.stop_requested()) ExamineSnapshot(*snapshot);
+    }
     for (const auto& [name, ref] : table_.metadata->refs) {
       if (table_.metadata->FindSnapshot(ref.snapshot_id) == nullptr) {
         Find(fmt::format("ref {} names snapshot {}, which does not exist", name, ref.snapshot_id));
@@ -100,6 +102,7 @@ class TableExamination {
       return;
     }
     for (const ManifestFile& manifest : *manifests) {
+      if (options_.stop.stop_requested()) return;
       const auto [first, is_new] = manifests_.try_emplace(manifest.location, manifest);
       referenced_.insert(manifest.location);
       if (is_new) ExamineManifest(manifest);
@@ -165,6 +168,7 @@ class TableExamination {
                       const std::vector<iceberg::ManifestEntry>& entries) {
     int64_t added = 0, added_rows = 0;
     for (const iceberg::ManifestEntry& entry : entries) {
+      if (options_.stop.stop_requested()) return;
       if (entry.status == iceberg::EntryStatus::kAdded) {
         ++added;
         added_rows += entry.file.record_count;
@@ -223,6 +227,7 @@ Result<> ExamineTables(Lake& lake, const Namespace& ns, const DoctorOptions& opt
         diagnosis.findings.push_back({text, std::move(what)});
       }
       TableExamination(lake, *std::move(table), options, diagnosis).Run();
+      PK_CHECK(!options.stop.stop_requested(), Cancelled("the check was stopped"));
     }
     request.token = page.next;
   } while (!request.token.empty());

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,7 @@ struct DoctorOptions {
   // totals and descriptions of manifests against each other.
   bool deep = false;
   std::function<void(std::string_view table)> progress;
+  std::stop_token stop = {};  // ends it with kCancelled
 };
 
 // Pointers (name, head, records without a gap), metadata (parses, uuid as in the head, snapshots

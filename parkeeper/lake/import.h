@@ -25,7 +25,9 @@ struct ImportProgress {
 
 struct ImportOptions {
   // Make the table when it is missing, with the first file's schema, in a namespace that is made
-  // too.
+  // too. It is made when the files of the first commit are written, so that files which do not fit
+  // leave nothing behind; of several importers at once one makes it, and the others write theirs
+  // again, for its columns.
   bool create = false;
   std::string partition_by;                       // of a table that is made, as --partition-by
   std::string sort_by;                            // likewise

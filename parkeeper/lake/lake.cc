@@ -23,6 +23,7 @@ namespace {
 using coordination::Coordinator;
 
 constexpr const char* kCoordinatorFolder = "/.parkeeper";
+constexpr uint64_t kNewLakeBytes = 1 << 20;
 
 class OpenedLake final : public Lake {
  public:
@@ -132,6 +133,11 @@ Result<std::unique_ptr<OpenedLake>> OpenParts(std::string_view text, const Folde
   const bool is_there = std::filesystem::exists(url.folder + kCoordinatorFolder, failure);
   if (options.must_exist && !is_there) return OpenSession(url, options).error();
   std::shared_ptr<storage::Storage> storage = PK_TRY(storage::OpenLocal(url.folder));
+  // Told at once, where a lake in use would wait for others to make room.
+  const auto space = std::filesystem::space(url.folder, failure);
+  PK_CHECK(is_there || failure || space.available >= kNewLakeBytes,
+           Unavailable(fmt::format("disk is full: {} bytes left for a new lake in {}",
+                                   space.available, url.folder)));
   return std::make_unique<OpenedLake>(std::string(text), std::move(storage),
                                       [=] { return OpenSession(url, options); });
 }
@@ -182,7 +188,13 @@ Result<std::unique_ptr<Lake>> Lake::Open(std::string_view url, LakeOptions optio
   const std::string what = fmt::format("open lake {}", url);
   auto lake =
       PK_TRY(std::visit([&](const auto& parts) { return OpenParts(url, parts, options); }, parsed));
-  PK_TRY(lake->OpenCatalog().With(what));
+  Result<> opened = lake->OpenCatalog();
+  if (!opened.ok()) {
+    // Nothing was asked of the lake yet, so there is no outcome to be unsure of.
+    const bool unsure = opened.error().code() == ErrorCode::kOutcomeUnknown;
+    Error error = unsure ? Unavailable(opened.error().message()) : opened.error();
+    return std::move(error).With(what);
+  }
   return lake;
 }
 
@@ -193,8 +205,12 @@ Result<std::unique_ptr<Coordinator>> OpenCoordinator(std::string_view url, LakeO
 
 Result<AppendResult> Append(Lake& lake, const catalog::LoadedTable& table,
                             const table::NextSource& next, const table::AppendOptions& options) {
-  table::AppendedFiles written =
-      PK_TRY(table::WriteDataFiles(lake.storage(), *table.metadata, next, options));
+  return CommitFiles(lake, table,
+                     PK_TRY(table::WriteDataFiles(lake.storage(), *table.metadata, next, options)));
+}
+
+Result<AppendResult> CommitFiles(Lake& lake, const catalog::LoadedTable& table,
+                                 table::AppendedFiles written) {
   AppendResult result{.committed = {table, std::nullopt},
                       .rows = written.rows,
                       .files = int64_t(written.files.size()),

@@ -63,4 +63,8 @@ struct AppendResult {
 Result<AppendResult> Append(Lake& lake, const catalog::LoadedTable& table,
                             const table::NextSource& next, const table::AppendOptions& options);
 
+// The second half of it: files that table::WriteDataFiles made for `table` as one commit.
+Result<AppendResult> CommitFiles(Lake& lake, const catalog::LoadedTable& table,
+                                 table::AppendedFiles written);
+
 }  // namespace pk::lake

@@ -152,6 +152,7 @@ Result<AppendedFiles> WriteDataFiles(storage::Storage& storage,
   Appending appending(next, options, writer, metadata.schema());
   Result<> done = ParallelFor(size_t(threads), threads, [&](size_t) { return appending.Work(); });
   if (done.ok()) done = writer.FinishAll(threads);
+  if (done.ok() && options.stop.stop_requested()) done = Cancelled("the append was stopped");
   result.files = writer.TakeFiles();
   if (!done.ok()) {
     RemoveFiles(storage, result.files);
