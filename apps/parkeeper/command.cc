@@ -10,6 +10,7 @@
 #include <ctime>
 #include <thread>
 
+#include "apps/parkeeper/output.h"
 #include "parkeeper/base/clock.h"
 #include "parkeeper/base/json.h"
 
@@ -30,7 +31,7 @@ Result<> WriteAll(int file, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = write(file, text.data(), text.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return Unavailable("standard output was closed");
+    if (written < 0) return WriteFailure("standard output");
     text.remove_prefix(size_t(written));
   }
   return {};
@@ -50,6 +51,12 @@ std::string Scaled(double value, const char* const* units) {
 
 Result<std::unique_ptr<lake::Lake>> Global::OpenLake(bool must_exist) const {
   return lake::Lake::Open(lake_url, {.must_exist = must_exist});
+}
+
+Result<int> Positive(std::string_view option, std::optional<int> number) {
+  PK_CHECK(number.value_or(1) > 0,
+           InvalidArgument(fmt::format("{} must be a positive number: {}", option, *number)));
+  return number.value_or(0);
 }
 
 int ExitCode(ErrorCode code) {
@@ -76,7 +83,7 @@ int ExitCode(ErrorCode code) {
     case ErrorCode::kPermissionDenied:
       return 9;
     case ErrorCode::kCancelled:
-      return 130;
+      return SignalExitCode(SIGINT);
   }
   return 1;
 }
@@ -148,24 +155,31 @@ void ProgressLine::Show(double share, std::string_view text) {
   static_cast<void>(WriteAll(STDERR_FILENO, line + std::string(text)));
 }
 
-void StopOnSignals(std::stop_source source) {
+std::shared_ptr<const std::atomic<int>> StopOnSignals(std::stop_source source) {
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGXFSZ,
-         SIG_IGN);  // a file size limit is an error of the write, not the end of the process
+  // A file size limit is an error of the write, not the end of the process.
+  signal(SIGXFSZ, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+    // What a shell starts in the background, or nohup, is to ignore some of them.
+    struct sigaction present{};
+    const bool ignored = sigaction(number, nullptr, &present) == 0 && present.sa_handler == SIG_IGN;
+    if (!ignored) sigaddset(&signals, number);
+  }
   // Every thread started later inherits the mask, so that only this one takes them.
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::thread([source = std::move(source), signals]() mutable {
+  auto stopped_by = std::make_shared<std::atomic<int>>(0);
+  std::thread([source = std::move(source), signals, stopped_by]() mutable {
     for (;;) {
       int signal = 0;
       if (sigwait(&signals, &signal) != 0) return;
-      if (source.stop_requested()) _exit(130);
+      if (source.stop_requested()) _exit(SignalExitCode(signal));
+      *stopped_by = signal;
       source.request_stop();
     }
   }).detach();
+  return stopped_by;
 }
 
 }  // namespace pk::cli

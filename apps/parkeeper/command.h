@@ -4,10 +4,12 @@
 // codes, progress, Ctrl-C.
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <boost/json/fwd.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -21,7 +23,7 @@ struct Global {
   std::string lake_url;  // --lake or PARKEEPER_LAKE
   bool json = false;
   bool quiet = false;
-  std::stop_token stop;  // requested by SIGINT and SIGTERM
+  std::stop_token stop;  // as StopOnSignals requests it
 
   Result<std::unique_ptr<lake::Lake>> OpenLake(bool must_exist = true) const;
 };
@@ -42,7 +44,10 @@ void AddNodeCommand(CLI::App& app, const Global& global, Action& chosen);
 // (docs/guide/cli.md).
 int ExitCode(ErrorCode code);
 
-// A line of text on standard output, all of it or an error (a closed pipe is one).
+// The number given for `option`, 0 when none was; kInvalidArgument when it is not positive.
+Result<int> Positive(std::string_view option, std::optional<int> number);
+
+// A line of text on standard output, all of it or an error as WriteFailure (output.h) gives it.
 Result<> Print(std::string_view text);
 // The bytes as they are.
 Result<> PrintBytes(std::string_view bytes);
@@ -71,8 +76,12 @@ class ProgressLine {
   bool shown_ = false;
 };
 
-// Calls request_stop of `source` at the first SIGINT or SIGTERM; at the second the process ends.
-// Call it before any thread is started.
-void StopOnSignals(std::stop_source source);
+// The exit code of a process that ended on a signal.
+constexpr int SignalExitCode(int signal) { return 128 + signal; }
+
+// Calls request_stop of `source` at the first SIGINT, SIGTERM or SIGHUP that the process was not
+// told to ignore; at the second the process ends. Gives that signal, 0 until then. Call it before
+// any thread is started.
+std::shared_ptr<const std::atomic<int>> StopOnSignals(std::stop_source source);
 
 }  // namespace pk::cli

@@ -44,8 +44,10 @@ Result<> Report(const Global& global, const lake::Diagnosis& diagnosis) {
 Result<> Run(const Global& global, bool deep) {
   const auto lake = PK_TRY(global.OpenLake());
   ProgressLine line(global.quiet || global.json);
-  const lake::Diagnosis diagnosis = PK_TRY(lake::Diagnose(
-      *lake, {.deep = deep, .progress = [&](std::string_view table) { line.Show(-1, table); }}));
+  const lake::Diagnosis diagnosis = PK_TRY(
+      lake::Diagnose(*lake, {.deep = deep,
+                             .progress = [&](std::string_view table) { line.Show(-1, table); },
+                             .stop = global.stop}));
   PK_TRY(Report(global, diagnosis));
   PK_CHECK(diagnosis.findings.empty(),
            Corrupt(fmt::format("{} findings", diagnosis.findings.size())));

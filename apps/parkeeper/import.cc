@@ -17,6 +17,7 @@ struct Arguments {
   lake::ImportOptions options;
   std::vector<std::string> properties;
   std::string delimiter = ",";
+  std::optional<int> writers;
   bool no_header = false;
 };
 
@@ -38,6 +39,10 @@ Result<> Run(const Global& global, Arguments& arguments) {
   PK_CHECK(arguments.delimiter.size() == 1, InvalidArgument("--delimiter takes one character"));
   options.input.delimiter = arguments.delimiter[0];
   options.input.header = !arguments.no_header;
+  options.writers = PK_TRY(Positive("--writers", arguments.writers));
+  PK_CHECK(options.commit_every >= 0,
+           InvalidArgument(
+               fmt::format("--commit-every must not be negative: {}", options.commit_every)));
   options.stop = global.stop;
   const std::vector<std::string> paths = PK_TRY(lake::ExpandPaths(arguments.files));
   const auto lake = PK_TRY(global.OpenLake(!options.create));
@@ -83,7 +88,7 @@ void AddImportCommand(CLI::App& app, const Global& global, Action& chosen) {
   command->add_option("--partition-by", options.partition_by, "of a table that is made");
   command->add_option("--sort-by", options.sort_by, "of a table that is made");
   command->add_option("--property", arguments->properties, "of a table that is made: name=value");
-  command->add_option("--writers", options.writers, "threads; 0: one per core");
+  command->add_option("--writers", arguments->writers, "threads; one per core when not given");
   command->add_option("--commit-every", options.commit_every,
                       "commit after this many files; 0: one commit for all");
   command->add_option("--format", arguments->format, "when the names do not tell")

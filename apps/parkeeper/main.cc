@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
+#include <csignal>
 #include <cstdio>
 
 #include "apps/parkeeper/command.h"
+#include "parkeeper/base/json.h"
 #include "parkeeper/base/log.h"
 
 namespace {
@@ -20,16 +23,25 @@ constexpr const char* kExamples =
     "  export PARKEEPER_LAKE=./lake\n"
     "Exit codes: 0 done, 1 corrupt data or a bug, 2 bad request, 3 not found, 4 exists already,\n"
     "  5 not in this state, 6 conflict, 7 not available now, 8 outcome unknown, 9 not allowed,\n"
-    "  130 stopped.";
+    "  130 stopped by Ctrl-C (143 by SIGTERM), 141 the reader of the output went away.";
+
+// Terminals act on control characters, which messages about broken bytes may hold.
+std::string Printable(std::string_view message) {
+  std::string text = pk::json::ReplaceInvalid(message);
+  for (char& c : text) {
+    if ((uint8_t(c) < 0x20 && c != '\n') || c == 0x7F) c = '?';
+  }
+  return text;
+}
 
 int Fail(const pk::Error& error, bool json) {
   if (json) {
     const boost::json::object object{
         {"error", boost::json::object{{"code", pk::ErrorCodeName(error.code())},
-                                      {"message", error.message()}}}};
+                                      {"message", pk::json::ReplaceInvalid(error.message())}}}};
     fmt::print(stderr, "{}\n", boost::json::serialize(object));
   } else {
-    fmt::print(stderr, "parkeeper: {}\n", error.message());
+    fmt::print(stderr, "parkeeper: {}\n", Printable(error.message()));
   }
   return pk::cli::ExitCode(error.code());
 }
@@ -38,7 +50,7 @@ int Fail(const pk::Error& error, bool json) {
 
 int main(int argc, char** argv) {
   std::stop_source stop;
-  pk::cli::StopOnSignals(stop);
+  const auto stopped_by = pk::cli::StopOnSignals(stop);
   pk::cli::Global global;
   global.stop = stop.get_token();
 
@@ -69,9 +81,16 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    const bool json = std::find(argv, argv + argc, std::string_view("--json")) != argv + argc;
+    if (json && error.get_exit_code() != 0) return Fail(pk::InvalidArgument(error.what()), true);
     return app.exit(error) == 0 ? 0 : 2;
   }
   if (verbose) pk::SetLogLevel(pk::LogLevel::kDebug);
   const pk::Result<> done = chosen();
-  return done.ok() ? 0 : Fail(done.error(), global.json);
+  if (done.ok()) return 0;
+  const bool cancelled = done.error().code() == pk::ErrorCode::kCancelled;
+  // `parkeeper scan t | head` has what it wants: nothing to report.
+  if (cancelled && *stopped_by == 0) return pk::cli::SignalExitCode(SIGPIPE);
+  const int code = Fail(done.error(), global.json);
+  return cancelled ? pk::cli::SignalExitCode(*stopped_by) : code;
 }

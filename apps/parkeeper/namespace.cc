@@ -72,7 +72,9 @@ Result<> Set(const Global& global, const Arguments& arguments) {
   const auto ns = PK_TRY(catalog::ParseNamespace(arguments.name));
   const auto properties = PK_TRY(ParseProperties(arguments.properties));
   const auto lake = PK_TRY(global.OpenLake());
-  return lake->catalog().UpdateNamespace(ns, properties, arguments.removed);
+  PK_TRY(lake->catalog().UpdateNamespace(ns, properties, arguments.removed));
+  if (global.json) return PrintJson(bj::object{{"namespace", catalog::ToString(ns)}});
+  return Print(fmt::format("set properties of namespace {}", catalog::ToString(ns)));
 }
 
 Result<> Drop(const Global& global, const Arguments& arguments) {
@@ -92,26 +94,29 @@ void AddNamespaceCommand(CLI::App& app, const Global& global, Action& chosen) {
   command->footer(
       "Examples:\n  parkeeper namespace create sales.eu --property owner=ann\n"
       "  parkeeper namespace list");
-  const auto add = [&](const char* name, const char* help, auto run) {
+  const auto add = [&](const char* name, const char* help, const char* example, auto run) {
     CLI::App* verb = command->add_subcommand(name, help);
     verb->fallthrough();
+    verb->footer(fmt::format("Example:\n  parkeeper namespace {} {}", name, example));
     verb->callback([&chosen, &global, arguments, run] {
       chosen = [&global, arguments, run] { return run(global, *arguments); };
     });
     return verb;
   };
-  CLI::App* create = add("create", "create a namespace; its parent must exist", Create);
+  CLI::App* create = add("create", "create a namespace; its parent must exist",
+                         "sales.eu --property owner=ann", Create);
   create->add_option("name", arguments->name, "as in sales or sales.eu")->required();
   create->add_option("--property", arguments->properties, "name=value; may be repeated");
-  CLI::App* list = add("list", "list the namespaces in one, or at the top", List);
+  CLI::App* list = add("list", "list the namespaces in one, or at the top", "sales", List);
   list->add_option("name", arguments->name, "the parent");
-  CLI::App* describe = add("describe", "show the properties", Describe);
+  CLI::App* describe = add("describe", "show the properties", "sales.eu", Describe);
   describe->add_option("name", arguments->name, "the namespace")->required();
-  CLI::App* set = add("set", "set or remove properties", Set);
+  CLI::App* set =
+      add("set", "set or remove properties", "sales.eu --property owner=bob --remove note", Set);
   set->add_option("name", arguments->name, "the namespace")->required();
   set->add_option("--property", arguments->properties, "name=value; may be repeated");
   set->add_option("--remove", arguments->removed, "a property's name; may be repeated");
-  CLI::App* drop = add("drop", "drop an empty namespace", Drop);
+  CLI::App* drop = add("drop", "drop an empty namespace", "sales.eu", Drop);
   drop->add_option("name", arguments->name, "the namespace")->required();
 }
 

@@ -1,14 +1,12 @@
 #include "parkeeper/table/scan.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 
 #include "apps/parkeeper/command.h"
+#include "apps/parkeeper/output.h"
 #include "parkeeper/datafile/output.h"
 #include "parkeeper/iceberg/value.h"
 
@@ -18,8 +16,8 @@ namespace {
 struct Arguments {
   std::string name, where, as_of, format = "table", output;
   std::vector<std::string> columns;
-  int64_t limit = -1;
-  int threads = 0;
+  std::optional<int64_t> limit;
+  std::optional<int> threads;
   bool explain = false, files = false, count = false;
 };
 
@@ -45,51 +43,6 @@ Result<table::SnapshotSelector> ParseAsOf(const std::string& text) {
   return table::SnapshotSelector(text);
 }
 
-// Where rows go: standard output, or a file that appears whole under its name.
-class Output {
- public:
-  static Result<Output> Open(const std::string& path) {
-    if (path.empty()) return Output(path, STDOUT_FILENO);
-    const int file =
-        open((path + ".partial").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    PK_CHECK(file >= 0, Unavailable(fmt::format("cannot write {}: {}", path, strerror(errno))));
-    return Output(path, file);
-  }
-  Output(Output&& other) noexcept
-      : path_(std::move(other.path_)), file_(std::exchange(other.file_, -1)) {}
-  Output& operator=(Output&&) = delete;
-  ~Output() {
-    if (path_.empty() || file_ < 0) return;
-    close(file_);
-    unlink((path_ + ".partial").c_str());
-  }
-
-  Result<> Write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = write(file_, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      PK_CHECK(written >= 0, Unavailable(fmt::format("cannot write {}: {}",
-                                                     path_.empty() ? "standard output" : path_,
-                                                     strerror(errno))));
-      bytes.remove_prefix(size_t(written));
-    }
-    return {};
-  }
-
-  Result<> Finish() {
-    if (path_.empty()) return {};
-    const bool done = fsync(file_) == 0 && rename((path_ + ".partial").c_str(), path_.c_str()) == 0;
-    PK_CHECK(done, Unavailable(fmt::format("cannot write {}: {}", path_, strerror(errno))));
-    close(std::exchange(file_, -1));
-    return {};
-  }
-
- private:
-  Output(std::string path, int file) : path_(std::move(path)), file_(file) {}
-  std::string path_;
-  int file_;
-};
-
 Result<datafile::OutputFormat> FormatOf(const Arguments& arguments, bool json) {
   static const std::map<std::string, datafile::OutputFormat> kFormats = {
       {"table", datafile::OutputFormat::kTable},
@@ -111,32 +64,51 @@ Result<> CountRows(datafile::BatchSource& rows, bool json) {
   return Print(json ? fmt::format("{{\"count\": {}}}", count) : std::to_string(count));
 }
 
-Result<> Run(const Global& global, const Arguments& arguments) {
-  const auto name = PK_TRY(catalog::ParseTableName(arguments.name));
+Result<table::ScanRequest> RequestOf(const Arguments& arguments) {
+  PK_CHECK(arguments.limit.value_or(0) >= 0,
+           InvalidArgument(fmt::format("--limit must not be negative: {}", *arguments.limit)));
   table::ScanRequest request;
   if (!arguments.where.empty()) {
     request.filter = PK_TRY(iceberg::ParseExpression(arguments.where).With("--where"));
   }
   request.columns = arguments.columns;
   request.snapshot = PK_TRY(ParseAsOf(arguments.as_of));
-  if (arguments.limit >= 0) request.limit = arguments.limit;
+  request.limit = arguments.limit;
+  return request;
+}
+
+Result<table::ScanPlan> PlanOf(lake::Lake& lake, const catalog::TableName& name,
+                               const Arguments& arguments) {
+  const table::ScanRequest request = PK_TRY(RequestOf(arguments));
+  const auto loaded = PK_TRY(lake.catalog().LoadTable(name));
+  auto plan = table::PlanScan(lake.storage(), *loaded.metadata, request);
+  const bool named = std::holds_alternative<std::string>(request.snapshot);
+  if (!plan.ok() && named && plan.error().code() == ErrorCode::kNotFound) {
+    plan = std::move(plan).With(fmt::format(
+        "--as-of '{}' is no snapshot id and no time such as 2026-11-22T20:15:00", arguments.as_of));
+  }
+  return std::move(plan).With(arguments.name);
+}
+
+Result<> Run(const Global& global, const Arguments& arguments) {
+  const auto name = PK_TRY(catalog::ParseTableName(arguments.name));
+  PK_TRY(RequestOf(arguments));
+  const int threads = PK_TRY(Positive("--threads", arguments.threads));
   const auto format = PK_TRY(FormatOf(arguments, global.json));
+  const bool rows_wanted = !arguments.explain && !arguments.count;
+  Output output = PK_TRY(Output::Open(rows_wanted ? arguments.output : "", global.stop));
   const auto lake = PK_TRY(global.OpenLake());
-  const auto loaded = PK_TRY(lake->catalog().LoadTable(name));
-  const table::ScanPlan plan =
-      PK_TRY(table::PlanScan(lake->storage(), *loaded.metadata, request).With(arguments.name));
+  const table::ScanPlan plan = PK_TRY(PlanOf(*lake, name, arguments));
   if (arguments.explain) {
     return Print(global.json ? table::ToJson(plan) : table::Explain(plan, arguments.files));
   }
-  const auto rows =
-      PK_TRY(table::Scan(lake->storage(), plan,
-                         {.threads = arguments.threads, .keep_order = true, .stop = global.stop}));
+  const auto rows = PK_TRY(table::Scan(
+      lake->storage(), plan, {.threads = threads, .keep_order = true, .stop = global.stop}));
   if (arguments.count) return CountRows(*rows, global.json);
-  Output output = PK_TRY(Output::Open(arguments.output));
   const int64_t count = PK_TRY(datafile::WriteOutput(
       *rows, format, [&](std::string_view bytes) { return output.Write(bytes); }));
   PK_TRY(output.Finish());
-  if (!arguments.output.empty() && !global.quiet && !global.json) {
+  if (!arguments.output.empty() && !output.is_standard() && !global.quiet && !global.json) {
     return Print(fmt::format("{} rows in {}", count, arguments.output));
   }
   return {};
@@ -158,8 +130,7 @@ void AddScanCommand(CLI::App& app, const Global& global, Action& chosen) {
   command->add_option("--where", arguments->where, "a filter as in SQL");
   command->add_option("--columns", arguments->columns, "names, with commas between")
       ->delimiter(',');
-  command->add_option("--limit", arguments->limit, "at most this many rows")
-      ->check(CLI::NonNegativeNumber);
+  command->add_option("--limit", arguments->limit, "at most this many rows");
   command->add_option("--as-of", arguments->as_of, "snapshot id, time (UTC), branch or tag");
   command->add_flag("--explain", arguments->explain,
                     "say what would be read, and why not the rest");
@@ -167,8 +138,9 @@ void AddScanCommand(CLI::App& app, const Global& global, Action& chosen) {
   command->add_flag("--count", arguments->count, "only the number of rows");
   command->add_option("--format", arguments->format, "of the rows")
       ->check(CLI::IsMember({"table", "csv", "json", "arrow", "parquet"}));
-  command->add_option("--output", arguments->output, "a file instead of standard output");
-  command->add_option("--threads", arguments->threads, "that read; 0: one per core");
+  command->add_option("--output", arguments->output,
+                      "a file, device or pipe instead of standard output");
+  command->add_option("--threads", arguments->threads, "that read; one per core when not given");
   command->callback([&chosen, &global, arguments] {
     chosen = [&global, arguments] { return Run(global, *arguments); };
   });

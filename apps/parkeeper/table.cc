@@ -195,16 +195,21 @@ void AddTableCommand(CLI::App& app, const Global& global, Action& chosen) {
       "      --partition-by 'day(ts)' --sort-by 'id'\n"
       "  parkeeper table create sales.lines --like lines.parquet\n"
       "  parkeeper table describe sales.orders --json");
-  const auto add = [&](const char* name, const char* help, const char* what, auto run) {
+  const auto add = [&](const char* name, const char* help, const char* what, const char* example,
+                       auto run) {
     CLI::App* verb = command->add_subcommand(name, help);
     verb->fallthrough();
+    verb->footer(fmt::format("Example:\n  parkeeper table {} {}", name, example));
     verb->add_option("name", arguments->name, what)->required();
     verb->callback([&chosen, &global, arguments, run] {
       chosen = [&global, arguments, run] { return run(global, *arguments); };
     });
     return verb;
   };
-  CLI::App* create = add("create", "create an empty table", "as in sales.orders", Create);
+  CLI::App* create = add("create", "create an empty table", "as in sales.orders",
+                         "sales.orders --schema 'id bigint not null, ts timestamptz' "
+                         "--partition-by 'day(ts)'",
+                         Create);
   create->add_option("--schema", arguments->schema,
                      "columns, as in 'id bigint not null, x double'");
   create->add_option("--like", arguments->like, "take the columns of this file");
@@ -212,14 +217,17 @@ void AddTableCommand(CLI::App& app, const Global& global, Action& chosen) {
   create->add_option("--sort-by", arguments->sort_by, "as in 'ts desc, id'");
   create->add_option("--property", arguments->properties, "name=value; may be repeated");
   create->add_option("--location", arguments->location, "a folder below the warehouse");
-  add("list", "list the tables of a namespace", "the namespace", List);
-  add("describe", "columns, partitioning, size, properties", "the table", Describe);
-  CLI::App* drop = add("drop", "drop a table", "the table", Drop);
+  add("list", "list the tables of a namespace", "the namespace", "sales", List);
+  add("describe", "columns, partitioning, size, properties", "the table", "sales.orders --json",
+      Describe);
+  CLI::App* drop = add("drop", "drop a table", "the table", "sales.orders --purge", Drop);
   drop->add_flag("--purge", arguments->purge, "delete its files too");
-  CLI::App* rename = add("rename", "give a table another name", "the table", Rename);
+  CLI::App* rename = add("rename", "give a table another name", "the table",
+                         "sales.orders sales.old_orders", Rename);
   rename->add_option("to", arguments->target, "its new name")->required();
   CLI::App* registered =
-      add("register", "make a table of existing metadata", "the new table", Register);
+      add("register", "make a table of existing metadata", "the new table",
+          "sales.orders /data/lake/sales/orders/metadata/00007-1b2c.metadata.json", Register);
   registered->add_option("metadata", arguments->metadata, "location of a metadata.json")
       ->required();
 }
