@@ -14,7 +14,6 @@
 #include "parkeeper/datafile/arrow_adapter_internal.h"
 #include "parkeeper/datafile/arrow_schema_internal.h"
 #include "parkeeper/datafile/convert_internal.h"
-#include "parkeeper/datafile/source_reader_internal.h"
 
 namespace pk::datafile {
 namespace {
@@ -180,13 +179,9 @@ Batch Batch::Slice(int64_t offset, int64_t length) const {
   return Batch{rows->Slice(offset, length)};
 }
 
-Result<std::shared_ptr<arrow::RecordBatchReader>> ReaderOver(std::unique_ptr<BatchSource> source) {
-  std::optional<Batch> first = PK_TRY(source->Next());
-  return std::make_shared<ReaderOverSource>(std::move(source), std::move(first));
-}
-
 Result<> ExportStream(std::unique_ptr<BatchSource> source, ArrowArrayStream* out) {
-  auto reader = PK_TRY(ReaderOver(std::move(source)));
+  std::optional<Batch> first = PK_TRY(source->Next());
+  auto reader = std::make_shared<ReaderOverSource>(std::move(source), std::move(first));
   return FromArrow(arrow::ExportRecordBatchReader(std::move(reader), out));
 }
 

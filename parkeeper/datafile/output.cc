@@ -14,7 +14,6 @@
 
 #include "parkeeper/datafile/arrow_adapter_internal.h"
 #include "parkeeper/datafile/cell_text_internal.h"
-#include "parkeeper/datafile/source_reader_internal.h"
 
 namespace pk::datafile {
 namespace {
@@ -72,16 +71,35 @@ class SinkStream : public arrow::io::OutputStream {
   bool closed_ = false;
 };
 
-// A source lent to a stream that wants to own one.
+// A source lent to a stream that wants to own one, whose interface in C loses what an error was.
 class LentSource : public BatchSource {
  public:
-  explicit LentSource(BatchSource& source) : source_(source) {}
+  LentSource(BatchSource& source, std::optional<Error>& failure)
+      : source_(source), failure_(failure) {}
   const iceberg::Schema& schema() const override { return source_.schema(); }
-  Result<std::optional<Batch>> Next() override { return source_.Next(); }
+  Result<std::optional<Batch>> Next() override {
+    auto next = source_.Next();
+    if (!next.ok()) failure_ = next.error();
+    return next;
+  }
 
  private:
   BatchSource& source_;
+  std::optional<Error>& failure_;
 };
+
+// Calls `write` with `source` as Arrow batches of one schema; an error of the source comes out as
+// it was.
+template <class Write>
+Result<int64_t> WithReader(BatchSource& source, const Write& write) {
+  std::optional<Error> failure;
+  ArrowArrayStream stream;
+  PK_TRY(ExportStream(std::make_unique<LentSource>(source, failure), &stream));
+  const auto reader = PK_TRY(FromArrow(arrow::ImportRecordBatchReader(&stream)));
+  auto rows = Guarded(ErrorCode::kInternal, [&] { return write(*reader); });
+  if (!rows.ok() && failure) return *std::move(failure);
+  return rows;
+}
 
 // Hands each batch of `reader` to `write`; returns the number of rows.
 template <class Write>
@@ -96,11 +114,10 @@ arrow::Result<int64_t> Drain(arrow::RecordBatchReader& reader, const Write& writ
 }
 
 Result<int64_t> WriteIpc(BatchSource& source, const ByteSink& sink) {
-  const auto reader = PK_TRY(ReaderOver(std::make_unique<LentSource>(source)));
-  return Guarded(ErrorCode::kInternal, [&]() -> arrow::Result<int64_t> {
+  return WithReader(source, [&](arrow::RecordBatchReader& reader) -> arrow::Result<int64_t> {
     SinkStream out(sink);
-    ARROW_ASSIGN_OR_RAISE(auto writer, arrow::ipc::MakeStreamWriter(&out, reader->schema()));
-    ARROW_ASSIGN_OR_RAISE(int64_t rows, Drain(*reader, [&](const arrow::RecordBatch& batch) {
+    ARROW_ASSIGN_OR_RAISE(auto writer, arrow::ipc::MakeStreamWriter(&out, reader.schema()));
+    ARROW_ASSIGN_OR_RAISE(int64_t rows, Drain(reader, [&](const arrow::RecordBatch& batch) {
                             return writer->WriteRecordBatch(batch);
                           }));
     ARROW_RETURN_NOT_OK(writer->Close());
@@ -110,8 +127,7 @@ Result<int64_t> WriteIpc(BatchSource& source, const ByteSink& sink) {
 }
 
 Result<int64_t> WriteParquet(BatchSource& source, const ByteSink& sink) {
-  const auto reader = PK_TRY(ReaderOver(std::make_unique<LentSource>(source)));
-  return Guarded(ErrorCode::kInternal, [&]() -> arrow::Result<int64_t> {
+  return WithReader(source, [&](arrow::RecordBatchReader& reader) -> arrow::Result<int64_t> {
     const auto out = std::make_shared<SinkStream>(sink);
     const auto properties = parquet::WriterProperties::Builder()
                                 .compression(parquet::Compression::ZSTD)
@@ -119,8 +135,8 @@ Result<int64_t> WriteParquet(BatchSource& source, const ByteSink& sink) {
                                 ->build();
     ARROW_ASSIGN_OR_RAISE(auto writer,
                           parquet::arrow::FileWriter::Open(
-                              *reader->schema(), arrow::default_memory_pool(), out, properties));
-    ARROW_ASSIGN_OR_RAISE(int64_t rows, Drain(*reader, [&](const arrow::RecordBatch& batch) {
+                              *reader.schema(), arrow::default_memory_pool(), out, properties));
+    ARROW_ASSIGN_OR_RAISE(int64_t rows, Drain(reader, [&](const arrow::RecordBatch& batch) {
                             return writer->WriteRecordBatch(batch);
                           }));
     ARROW_RETURN_NOT_OK(writer->Close());
