@@ -139,18 +139,21 @@ void AddEnsembleCommand(CLI::App& app, const Global& global, Action& chosen) {
       "  parkeeper ensemble stop --dir ./ensemble --server 2 --kill\n"
       "  parkeeper ensemble restart --dir ./ensemble --server 2\n"
       "  parkeeper ensemble stop --dir ./ensemble");
-  const auto add = [&](const char* name, const char* help, auto run) {
+  const auto add = [&](const char* name, const char* help, const char* example, auto run) {
     CLI::App* verb = command->add_subcommand(name, help);
     verb->fallthrough();
+    verb->footer(fmt::format("Example:\n  parkeeper ensemble {}{}", name, example));
     verb->callback([&chosen, &global, arguments, run] {
       chosen = [&global, arguments, run] { return run(global, *arguments); };
     });
     return verb;
   };
-  CLI::App* start = add("start", "start what does not run, wait for a quorum", Start);
-  CLI::App* status = add("status", "who runs, who leads", Status);
-  CLI::App* stop = add("stop", "end the servers; their data stay", Stop);
-  CLI::App* restart = add("restart", "stop and start", Restart);
+  CLI::App* start = add("start", "start what does not run, wait for a quorum",
+                        " --size 3 --dir ./ensemble --port 2181", Start);
+  CLI::App* status = add("status", "who runs, who leads", " --dir ./ensemble", Status);
+  CLI::App* stop =
+      add("stop", "end the servers; their data stay", " --dir ./ensemble --server 2 --kill", Stop);
+  CLI::App* restart = add("restart", "stop and start", " --dir ./ensemble", Restart);
   for (CLI::App* verb : {start, status, stop, restart}) {
     verb->add_option("--dir", arguments->start.folder, "the ensemble's folder")->required();
   }
@@ -161,7 +164,7 @@ void AddEnsembleCommand(CLI::App& app, const Global& global, Action& chosen) {
     verb->add_flag("--kill", arguments->kill, "as kill -9 does");
   }
   AddStartOptions(*start, *arguments);
-  AddJarOptions(*add("fetch", "fetch the server into the cache, start nothing", Fetch),
+  AddJarOptions(*add("fetch", "fetch the server into the cache, start nothing", "", Fetch),
                 arguments->start.jars);
 }
 

@@ -299,9 +299,10 @@ class Requests(BadInput):
                          {"namespace": "a"})
 
     def test_every_command_has_an_example(self):
-        commands = [["import"], ["scan"], ["history"], ["doctor"]]
+        commands = [["import"], ["scan"], ["history"], ["doctor"], ["demo"]]
         for group, verbs in (("namespace", "create list describe set drop"),
-                             ("table", "create list describe drop rename register")):
+                             ("table", "create list describe drop rename register"),
+                             ("ensemble", "start status stop restart fetch")):
             commands += [[group], *([group, verb] for verb in verbs.split())]
         for command in commands:
             self.assertIn("parkeeper " + " ".join(command), self.ok(*command, "--help").split("Example")[-1])
