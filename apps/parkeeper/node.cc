@@ -224,20 +224,22 @@ Result<> Watch(const Global& global, const Arguments& arguments) {
 
 void AddVerbs(CLI::App& command, const Global& global, Action& chosen) {
   auto arguments = std::make_shared<Arguments>();
-  const auto add = [&](const char* name, const char* help, auto run) {
+  const auto add = [&](const char* name, const char* help, const char* example, auto run) {
     CLI::App* verb = command.add_subcommand(name, help);
     verb->fallthrough();
+    verb->footer(fmt::format("Example:\n  parkeeper node {} {}", name, example));
     verb->add_option("path", arguments->path, "as in /a/b; the root is /");
     verb->callback([&chosen, &global, arguments, run] {
       chosen = [&global, arguments, run] { return run(global, *arguments); };
     });
     return verb;
   };
-  add("ls", "the names of the children", List);
-  CLI::App* get = add("get", "the value; bytes that are no text as \\xNN", Get);
+  add("ls", "the names of the children", "/config", List);
+  CLI::App* get = add("get", "the value; bytes that are no text as \\xNN", "/config/colour", Get);
   get->add_flag("--raw", arguments->raw, "the bytes as they are, without an end of line");
-  CLI::App* create = add("create", "make a node and print its path", Create);
-  CLI::App* set = add("set", "give a node another value", Set);
+  CLI::App* create =
+      add("create", "make a node and print its path", "/config/colour blue --parents", Create);
+  CLI::App* set = add("set", "give a node another value", "/config/colour red --version 0", Set);
   for (CLI::App* verb : {create, set}) {
     verb->get_option("path")->required();
     verb->add_option("value", arguments->value, "the value; empty when left out");
@@ -247,17 +249,18 @@ void AddVerbs(CLI::App& command, const Global& global, Action& chosen) {
   create->add_flag("--ephemeral", arguments->ephemeral,
                    "the node ends with the command, which runs until Ctrl-C");
   create->add_flag("--parents,-p", arguments->parents, "make what is missing above it");
-  CLI::App* remove = add("rm", "remove a node without children", Remove);
+  CLI::App* remove = add("rm", "remove a node without children", "/config --recursive", Remove);
   remove->get_option("path")->required();
   for (CLI::App* verb : {set, remove}) {
     verb->add_option("--version", arguments->version, "only when the node has this version");
   }
   remove->add_flag("--recursive,-r", arguments->recursive, "with all below it");
-  add("stat", "version, times, children, owner", Stat);
-  CLI::App* tree = add("tree", "a node and all below it", ShowTree);
+  add("stat", "version, times, children, owner", "/config", Stat);
+  CLI::App* tree = add("tree", "a node and all below it", "/ --depth 2", ShowTree);
   tree->add_option("--depth", arguments->depth, "so many levels below it")
       ->check(CLI::PositiveNumber);
-  CLI::App* watch = add("watch", "a line for each change, until Ctrl-C", Watch);
+  CLI::App* watch =
+      add("watch", "a line for each change, until Ctrl-C", "/config --recursive", Watch);
   watch->add_flag("--recursive,-r", arguments->recursive, "of the node and all below it");
   watch->add_option("--count", arguments->count, "end after so many changes")
       ->check(CLI::PositiveNumber);

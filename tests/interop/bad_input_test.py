@@ -302,7 +302,8 @@ class Requests(BadInput):
         commands = [["import"], ["scan"], ["history"], ["doctor"], ["demo"]]
         for group, verbs in (("namespace", "create list describe set drop"),
                              ("table", "create list describe drop rename register"),
-                             ("ensemble", "start status stop restart fetch")):
+                             ("ensemble", "start status stop restart fetch"),
+                             ("node", "ls get create set rm stat tree watch")):
             commands += [[group], *([group, verb] for verb in verbs.split())]
         for command in commands:
             self.assertIn("parkeeper " + " ".join(command), self.ok(*command, "--help").split("Example")[-1])
