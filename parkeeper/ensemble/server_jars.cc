@@ -94,11 +94,12 @@ Result<> Fetch(const std::string& version, const std::string& folder, std::stop_
   fs::create_directories(part, failure);
   PK_CHECK(!failure, Unavailable(fmt::format("make folder {}: {}", part, failure.message())));
   std::ofstream(part + "/pom.xml") << PomText(version);
-  const Result<> done = RunToEnd(
-      {.arguments = {*mvn, "-B", "-q", "-f", part + "/pom.xml", "dependency:copy-dependencies",
-                     "-DincludeScope=runtime", "-DoutputDirectory=" + part},
-       .output_file = part + "/mvn.log"},
-      stop);
+  const Result<> done =
+      RunToEnd({.arguments = {*mvn, "-B", "-q", "--strict-checksums", "-f", part + "/pom.xml",
+                              "dependency:copy-dependencies", "-DincludeScope=runtime",
+                              "-DoutputDirectory=" + part},
+                .output_file = part + "/mvn.log"},
+               stop);
   if (done.ok()) fs::rename(part, folder, failure);
   fs::remove_all(part, failure);
   return Result<>(done).With(fmt::format("fetch ZooKeeper {} with mvn", version));
