@@ -12,7 +12,6 @@ namespace {
 
 namespace bj = boost::json;
 using ensemble::EnsembleState;
-using ensemble::Role;
 using ensemble::ServerState;
 
 struct Arguments {

@@ -71,7 +71,7 @@ Result<std::string> OnPath(const std::string& program) {
   std::string path = Environment("PATH");
   while (!path.empty()) {
     const size_t end = std::min(path.find(':'), path.size());
-    const std::string file = path.substr(0, end) + "/" + program;
+    std::string file = path.substr(0, end) + "/" + program;
     if (access(file.c_str(), X_OK) == 0) return file;
     path.erase(0, std::min(end + 1, path.size()));
   }
@@ -136,7 +136,7 @@ Result<ServerJars> FindServerJars(const JarOptions& options) {
 
 Result<std::string> FindJava() {
   if (const std::string home = Environment("JAVA_HOME"); !home.empty()) {
-    const std::string java = home + "/bin/java";
+    std::string java = home + "/bin/java";
     PK_CHECK(access(java.c_str(), X_OK) == 0,
              NotFound(fmt::format("JAVA_HOME has no java: there is no program {}", java)));
     return java;

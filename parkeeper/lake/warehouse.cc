@@ -28,7 +28,7 @@ Result<std::string> SettleWarehouse(coordination::Coordinator& coordinator,
   for (int attempt = 1;; ++attempt) {
     PK_TRY(coordinator.Sync());
     if (const auto node = PK_TRY(coordinator.Find(kWarehousePath))) {
-      const std::string remembered = PK_TRY(Remembered(node->value));
+      std::string remembered = PK_TRY(Remembered(node->value));
       PK_CHECK(root.empty() || root == remembered,
                FailedPrecondition(fmt::format("the lake's warehouse is {}, not {}: leave it out of "
                                               "the URL, or take another chroot",
