@@ -214,7 +214,7 @@ Result<CommitOutcome> ZooKeeperCoordinator::Commit(const Transaction& transactio
   PK_TRY(CheckFrame(frame));
   const bool modifies = !OnlyChecks(transaction);
   const auto& operations = transaction.operations();
-  const std::string_view first = operations.empty() ? "/" : PathOf(operations[0]);
+  const std::string_view first = operations.empty() ? std::string_view("/") : PathOf(operations[0]);
   const Reply reply = PK_TRY(client_->Call(OpCode::kMulti, std::move(frame), modifies).With(first));
   if (reply.error != kServerOk && reply.body.empty()) {
     return NotCommitted(reply.error, Where(first, reply), modifies);
