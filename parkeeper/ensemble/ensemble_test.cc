@@ -20,7 +20,7 @@ ServerState Serving(Role role) {
 }
 
 TEST(Quorum, NeedsALeaderAndMoreThanHalf) {
-  const auto has_quorum = [](std::vector<Role> roles) {
+  const auto has_quorum = [](const std::vector<Role>& roles) {
     EnsembleState state{.connect = {}, .secure_connect = {}, .servers = {}};
     for (const Role role : roles) state.servers.push_back(Serving(role));
     return state.has_quorum();

@@ -27,7 +27,7 @@ TEST_F(WarehouseTest, IsNamedOnceAndRemembered) {
 }
 
 TEST_F(WarehouseTest, OfALakeNeverChanges) {
-  PK_ASSERT_OK(const std::string ignored, SettleWarehouse(*coordinator_, "file:///data", true));
+  ASSERT_THAT(SettleWarehouse(*coordinator_, "file:///data", true), testing::IsOk());
   EXPECT_THAT(SettleWarehouse(*coordinator_, "file:///other", true),
               IsErrorWith(ErrorCode::kFailedPrecondition, "file:///data, not file:///other"));
 }
