@@ -130,6 +130,8 @@ class FaultTest(ZooKeeperTest):
         self.lake = f"{self.bare}?session-timeout-ms=2000"
         holder = self.start("node", "create", "/w/held", "--ephemeral")
         self.assertEqual(watcher.stdout.readline(), "created /w/held\n")
+        # Stopped before it has its answer it could not know whether the node is there.
+        self.assertEqual(holder.stdout.readline(), "/w/held\n")
         holder.send_signal(signal.SIGSTOP)
         self.assertEqual(watcher.stdout.readline(), "removed /w/held\n")
         holder.send_signal(signal.SIGCONT)

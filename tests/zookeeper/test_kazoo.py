@@ -26,18 +26,24 @@ class KazooTest(ZooKeeperTest):
         super().setUp()
         self.client = self.kazoo()
 
+    def synced(self, client=None):
+        """The client once its server has everything that was answered to us; reads of a follower may be stale."""
+        client = client or self.client
+        client.sync("/")
+        return client
+
     def path(self, path):
         return self.chroot + path
 
     def test_nodes(self):
         self.run_ok("node", "create", "/ours/deep", "blue", "--parents")
-        value, stat = self.client.get(self.path("/ours/deep"))
+        value, stat = self.synced().get(self.path("/ours/deep"))
         self.assertEqual((value, stat.version, stat.ephemeralOwner), (b"blue", 0, 0))
         self.client.set(self.path("/ours/deep"), b"red", version=0)
         self.assertEqual(self.run_ok("node", "get", "/ours/deep"), "red\n")
         self.assert_fails(6, "/ours/deep", "node", "set", "/ours/deep", "green", "--version", "0")
         self.assertEqual(self.run_ok("node", "set", "/ours/deep", "green", "--version", "1"), "version 2\n")
-        stat = self.client.exists(self.path("/ours/deep"))
+        stat = self.synced().exists(self.path("/ours/deep"))
         ours = self.json("node", "stat", "/ours/deep")["stat"]
         self.assertEqual(ours, {"version": 2, "czxid": hex(stat.czxid), "mzxid": hex(stat.mzxid),
                                 "ctime-ms": stat.ctime, "mtime-ms": stat.mtime, "ephemeral-owner": "0x0",
@@ -47,12 +53,12 @@ class KazooTest(ZooKeeperTest):
         self.assertEqual(self.json("node", "ls", "/ours")["children"], ["a", "b", "deep"])
         self.assert_fails(5, "/ours", "node", "rm", "/ours")
         self.run_ok("node", "rm", "/ours", "--recursive")
-        self.assertIsNone(self.client.exists(self.path("/ours")))
+        self.assertIsNone(self.synced().exists(self.path("/ours")))
         self.assert_fails(3, "/ours", "node", "get", "/ours")
 
     def test_bytes(self):
         self.run_ok("node", "create", "/ours", "--stdin", input=BYTES)
-        self.assertEqual(self.client.get(self.path("/ours"))[0], BYTES)
+        self.assertEqual(self.synced().get(self.path("/ours"))[0], BYTES)
         self.client.create(self.path("/theirs"), BYTES)
         self.assertEqual(self.call("node", "get", "/theirs", "--raw").stdout, BYTES)
         escaped = "\\x00\\xff caf\\xc3\\xa9\\x0a"
@@ -72,11 +78,11 @@ class KazooTest(ZooKeeperTest):
         gone = threading.Event()
         holder = self.start("node", "create", "/live/ours", "--ephemeral")
         self.assertEqual(holder.stdout.readline(), "/live/ours\n")
-        stat = self.client.exists(self.path("/live/ours"), watch=lambda event: gone.set())
+        stat = self.synced().exists(self.path("/live/ours"), watch=lambda event: gone.set())
         self.assertNotEqual(stat.ephemeralOwner, 0)
         holder.send_signal(signal.SIGINT)
         self.assertTrue(gone.wait(60))
-        self.assertIsNone(self.client.exists(self.path("/live/ours")))
+        self.assertIsNone(self.synced().exists(self.path("/live/ours")))
         other = self.kazoo()
         other.create(self.path("/live/theirs"), ephemeral=True)
         owner = self.json("node", "stat", "/live/theirs")["stat"]["ephemeral-owner"]
@@ -102,16 +108,16 @@ class KazooTest(ZooKeeperTest):
         self.run_ok("node", "create", "/w")
         for arguments in (["set", "/w", "x"], ["rm", "/w"]):
             seen = threading.Event()
-            self.client.exists(self.path("/w"), watch=lambda event, seen=seen: seen.set())
+            self.synced().exists(self.path("/w"), watch=lambda event, seen=seen: seen.set())
             self.run_ok("node", *arguments)
             self.assertTrue(seen.wait(60), arguments)
 
     def test_digest_protects_ours(self):
         self.run_ok("node", "create", "/mine", "secret", digest="ann:pass")
         with self.assertRaises(NoAuthError):
-            self.client.get(self.path("/mine"))
+            self.synced().get(self.path("/mine"))
         ann = self.kazoo(auth_data=[("digest", "ann:pass")])
-        self.assertEqual(ann.get(self.path("/mine"))[0], b"secret")
+        self.assertEqual(self.synced(ann).get(self.path("/mine"))[0], b"secret")
         self.assertEqual(self.run_ok("node", "get", "/mine", digest="ann:pass"), "secret\n")
         self.assert_fails(9, "", "node", "get", "/mine", digest="ann:wrong")
 
