@@ -51,7 +51,9 @@ def wait_until(child, condition):
 
 
 def takes_signals(child):
-    """The child has blocked SIGINT, as it does to wait for it in a thread."""
+    """The binary has blocked SIGINT, as it does to wait for it in a thread."""
+    if not os.path.samefile(f"/proc/{child.pid}/exe", PARKEEPER):
+        return False  # still this Python, which blocks signals, too, while it starts a child
     blocked = re.search(r"SigBlk:\s*(\w+)", pathlib.Path(f"/proc/{child.pid}/status").read_text())
     return int(blocked[1], 16) >> (signal.SIGINT - 1) & 1
 
