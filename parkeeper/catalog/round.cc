@@ -4,9 +4,7 @@
 
 namespace pk::catalog {
 
-using coordination::Applied;
 using coordination::CommitOutcome;
-using coordination::Coordinator;
 using coordination::Node;
 using coordination::ReadReply;
 using coordination::ReadRequest;

@@ -116,7 +116,7 @@ Result<FolderFiles> PrepareFolder(const std::string& folder, const FilesystemPro
           existing, facts.type.empty() ? fmt::format("type {:#x}", facts.magic) : facts.type)));
   PK_CHECK(!facts.read_only, NotWritable(existing, "the file system is mounted read-only"));
   PK_TRY(CheckWritable(existing, W_OK | X_OK));
-  const FolderFiles files(path.string());
+  FolderFiles files(path.string());
   for (const std::string& file : {files.database, files.lock, files.sessions, files.bell}) {
     PK_TRY(CheckWritable(file, R_OK | W_OK));
   }

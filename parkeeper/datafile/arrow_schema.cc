@@ -237,7 +237,7 @@ const arrow::DataType& Inner(const arrow::DataType& type) {
     case arrow::Type::EXTENSION:
       return Inner(*static_cast<const arrow::ExtensionType&>(type).storage_type());
     default:
-      return type;
+      return type;  // NOLINT(bugprone-return-const-ref-from-parameter): of the caller, who keeps it
   }
 }
 

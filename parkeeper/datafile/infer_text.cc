@@ -12,7 +12,6 @@
 namespace pk::datafile {
 namespace {
 
-using iceberg::Field;
 using iceberg::PrimitiveKind;
 using iceberg::Schema;
 using iceberg::StructType;
