@@ -24,7 +24,7 @@ size_t ResidentMegabytes() {
 class CacheOfAnEnsemble : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (Ensemble().empty()) GTEST_SKIP() << "set PARKEEPER_TEST_ZOOKEEPER=host:port,...";
+    ASSERT_NE(client_, nullptr) << "set PARKEEPER_TEST_ZOOKEEPER=host:port,...";
     ASSERT_THAT(client_->Create("/c", ""), testing::IsOk());
     for (int f = 0; f < kFolders; ++f) {
       Transaction make;

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <latch>
 
 #include "parkeeper/base/ids.h"
@@ -12,6 +11,7 @@
 #include "parkeeper/coordination_zookeeper/jute_internal.h"
 #include "parkeeper/coordination_zookeeper/zookeeper_coordinator.h"
 #include "tests/support/matchers.h"
+#include "tests/zookeeper/zookeeper_fixture.h"
 
 namespace pk::coordination {
 namespace {
@@ -24,9 +24,7 @@ using ::pk::testing::IsOkAnd;
 class ZooKeeperServer : public ::testing::Test {
  protected:
   void SetUp() override {
-    const char* connect = std::getenv("PARKEEPER_TEST_ZOOKEEPER");
-    if (connect == nullptr) GTEST_SKIP() << "set PARKEEPER_TEST_ZOOKEEPER=host:port,...";
-    connect_ = connect;
+    ASSERT_FALSE(connect_.empty()) << "set PARKEEPER_TEST_ZOOKEEPER=host:port,...";
   }
   std::unique_ptr<Coordinator> OpenOrDie(ZooKeeperOptions options) {
     auto opened = OpenZooKeeper(std::move(options));
@@ -37,7 +35,7 @@ class ZooKeeperServer : public ::testing::Test {
     return OpenOrDie({.connect = connect_ + chroot_, .create_chroot = true});
   }
 
-  std::string connect_;
+  const std::string connect_ = Ensemble();
   const std::string chroot_ = "/server-test/" + SystemIds().NewUuid4().ToString();
 };
 
