@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <optional>
+#include <stop_token>
 
 #include "parkeeper/base/clock.h"
 #include "parkeeper/base/ids.h"
@@ -20,11 +21,11 @@ struct RetryPolicy {
 // The delays of one operation under a policy. Not thread-safe.
 class Backoff {
  public:
-  Backoff(RetryPolicy policy, Clock& clock, IdSource& ids);
+  Backoff(RetryPolicy policy, Clock& clock, IdSource& ids, std::stop_token stop = {});
 
   // Waits a random time between 0 and an upper end that doubles with each call. False when the
-  // deadline has passed (it never waits beyond it) or when `stop` was requested: then give up.
-  bool Wait(std::stop_token stop = {});
+  // deadline has passed (it never waits beyond it) or when the stop was requested: then give up.
+  bool Wait();
 
   SteadyTime deadline() const { return deadline_; }
   int attempts() const { return attempts_; }  // calls of Wait() that returned true
@@ -33,6 +34,7 @@ class Backoff {
   RetryPolicy policy_;
   Clock& clock_;
   IdSource& ids_;
+  std::stop_token stop_;
   SteadyTime deadline_;
   Duration upper_;
   int attempts_ = 0;

@@ -84,11 +84,11 @@ TEST(Backoff, CountsTheTimeOfTheWorkBetween) {
 TEST(Backoff, GivesUpWhenItIsToldToStop) {
   ManualClock clock;
   SeededIds ids(4);
-  Backoff backoff({}, clock, ids);
   std::stop_source source;
-  EXPECT_TRUE(backoff.Wait(source.get_token()));
+  Backoff backoff({}, clock, ids, source.get_token());
+  EXPECT_TRUE(backoff.Wait());
   source.request_stop();
-  EXPECT_FALSE(backoff.Wait(source.get_token()));
+  EXPECT_FALSE(backoff.Wait());
   EXPECT_EQ(backoff.attempts(), 1);
 }
 

@@ -12,6 +12,7 @@
 
 #include "parkeeper/base/result.h"
 #include "parkeeper/coordination/coordinator.h"
+#include "parkeeper/coordination/signal.h"
 
 namespace pk::coordination {
 
@@ -19,16 +20,22 @@ class SessionSource {
  public:
   using Open = std::function<Result<std::unique_ptr<Coordinator>>()>;
 
-  explicit SessionSource(Open open) : open_(std::move(open)) {}
+  explicit SessionSource(Open open, Clock& clock = SystemClock())
+      : open_(std::move(open)), clock_(clock) {}
 
-  // A session that was not lost a moment ago; opens one when there is none. The error is that of
-  // opening.
+  // A session that was not lost a moment ago; opens one when there is none, once for all who ask
+  // meanwhile. The error is that of opening.
   Result<std::shared_ptr<Coordinator>> Get();
 
  private:
+  Result<std::shared_ptr<Coordinator>> OpenAnother();
+
   const Open open_;
+  Clock& clock_;
   std::mutex mutex_;
   std::shared_ptr<Coordinator> present_;
+  bool opening_ = false;
+  Signal opened_;
 };
 
 }  // namespace pk::coordination

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "parkeeper/coordination/path.h"
+#include "parkeeper/coordination/signal.h"
 #include "parkeeper/coordination/scheduler_internal.h"
 #include "parkeeper/coordination/simulated_client_internal.h"
 #include "parkeeper/coordination/simulated_servers_internal.h"
@@ -116,6 +117,46 @@ class SimulatedCoordinator final : public Coordinator {
   std::shared_ptr<SimulatedClient> client_;
 };
 
+// A task as an actor; who destroys it waits in virtual time.
+class ActorTask final : public Task {
+ public:
+  ActorTask(Scheduler& scheduler, std::string name, std::function<void(std::stop_token)> body)
+      : scheduler_(scheduler) {
+    scheduler.Spawn(std::move(name), [state = state_, body = std::move(body)] {
+      body(state->stop.get_token());
+      state->ended = true;
+      state->signal.Raise();
+    });
+  }
+  ~ActorTask() override {
+    state_->stop.request_stop();
+    while (!state_->ended) {
+      WaitFor(scheduler_.clock(), state_->signal.token(), SteadyTime::max(), {});
+    }
+  }
+
+ private:
+  struct State {
+    std::stop_source stop;
+    bool ended = false;
+    Signal signal;
+  };
+  Scheduler& scheduler_;
+  const std::shared_ptr<State> state_ = std::make_shared<State>();
+};
+
+class ActorExecutor final : public Executor {
+ public:
+  explicit ActorExecutor(Scheduler& scheduler) : scheduler_(scheduler) {}
+  std::unique_ptr<Task> Start(std::string name,
+                              std::function<void(std::stop_token)> body) override {
+    return std::make_unique<ActorTask>(scheduler_, std::move(name), std::move(body));
+  }
+
+ private:
+  Scheduler& scheduler_;
+};
+
 }  // namespace
 
 class Simulation::World {
@@ -148,6 +189,7 @@ class Simulation::World {
 
   const uint64_t seed;
   Scheduler scheduler;
+  ActorExecutor executor{scheduler};
   SimulatedServers servers;
   SeededIds ids;
   std::map<uint64_t, std::weak_ptr<SimulatedClient>> clients;  // by session
@@ -179,6 +221,7 @@ void Simulation::ExpireSession(uint64_t session_id) {
 bool Simulation::crashed() const { return world_->scheduler.crashed(); }
 uint64_t Simulation::seed() const { return world_->seed; }
 Clock& Simulation::clock() { return world_->scheduler.clock(); }
+Executor& Simulation::executor() { return world_->executor; }
 IdSource& Simulation::ids() { return world_->ids; }
 uint64_t Simulation::Random(uint64_t bound) { return world_->scheduler.Random(bound); }
 

@@ -34,6 +34,7 @@
 #include <string>
 
 #include "parkeeper/base/clock.h"
+#include "parkeeper/base/executor.h"
 #include "parkeeper/base/ids.h"
 #include "parkeeper/coordination/coordinator.h"
 #include "parkeeper/coordination/simulated.h"
@@ -86,6 +87,8 @@ class Simulation {
 
   uint64_t seed() const;
   Clock& clock();
+  // Its tasks are actors. Code under simulation that works beside its caller starts them here.
+  Executor& executor();
   // Seeded, and apart from what decides faults and interleaving.
   IdSource& ids();
   // Uniform in [0, bound), for the choices of an actor; `bound` is at least 1.

@@ -1,0 +1,40 @@
+#include "parkeeper/base/executor.h"
+
+#include <pthread.h>
+
+#include <thread>
+#include <utility>
+
+namespace pk {
+namespace {
+
+constexpr size_t kLongestThreadName = 15;
+
+class ThreadTask final : public Task {
+ public:
+  ThreadTask(std::string name, std::function<void(std::stop_token)> body)
+      : thread_([name = std::move(name), body = std::move(body)](std::stop_token stop) {
+          pthread_setname_np(pthread_self(), name.substr(0, kLongestThreadName).c_str());
+          body(std::move(stop));
+        }) {}
+
+ private:
+  std::jthread thread_;
+};
+
+class ThreadExecutor final : public Executor {
+ public:
+  std::unique_ptr<Task> Start(std::string name,
+                              std::function<void(std::stop_token)> body) override {
+    return std::make_unique<ThreadTask>(std::move(name), std::move(body));
+  }
+};
+
+}  // namespace
+
+Executor& SystemExecutor() {
+  static auto* executor = new ThreadExecutor;
+  return *executor;
+}
+
+}  // namespace pk
