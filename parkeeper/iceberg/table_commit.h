@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "parkeeper/base/ids.h"
+#include "parkeeper/base/result.h"
 #include "parkeeper/iceberg/data_file.h"
 #include "parkeeper/iceberg/table_update.h"
 
@@ -50,5 +52,11 @@ struct TableCommit {
 
   bool operator==(const TableCommit&) const = default;
 };
+
+// The commit as JSON, for those who carry it out for its writer. Partition values say their own
+// representation and bounds are hexadecimal, so no schema is needed to read it back. kCorrupt names
+// the place, kUnsupported a kind of change that this version does not know.
+std::string ToJson(const TableCommit& commit);
+Result<TableCommit> ParseTableCommit(std::string_view json);
 
 }  // namespace pk::iceberg

@@ -1,0 +1,272 @@
+// JSON of commits that wait to be carried out. The names are those of the REST specification
+// ("DataFile") where it has them.
+
+#include "parkeeper/iceberg/table_commit.h"
+
+#include <bit>
+#include <charconv>
+
+#include "parkeeper/iceberg/json_internal.h"
+
+namespace pk::iceberg {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr char kDigits[] = "0123456789abcdef";
+
+std::string ToHex(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size() * 2);
+  for (const char c : bytes) {
+    text += kDigits[uint8_t(c) >> 4];
+    text += kDigits[uint8_t(c) & 15];
+  }
+  return text;
+}
+
+Result<std::string> FromHex(std::string_view text) {
+  const auto digit = [](char c) {
+    const size_t found = std::string_view(kDigits).find(c);
+    return found == std::string_view::npos ? -1 : int(found);
+  };
+  std::string bytes;
+  bytes.reserve(text.size() / 2);
+  PK_CHECK(text.size() % 2 == 0, Corrupt("an odd number of hexadecimal digits"));
+  for (size_t i = 0; i < text.size(); i += 2) {
+    const int high = digit(text[i]), low = digit(text[i + 1]);
+    PK_CHECK(high >= 0 && low >= 0, Corrupt(fmt::format("'{}' is not hexadecimal", text)));
+    bytes += char(high << 4 | low);
+  }
+  return bytes;
+}
+
+template <class Number>
+Result<Number> FromDigits(std::string_view text, int base = 10) {
+  Number number{};
+  const auto [end, failure] =
+      std::from_chars(text.data(), text.data() + text.size(), number, base);
+  PK_CHECK(failure == std::errc() && end == text.data() + text.size(),
+           Corrupt(fmt::format("'{}' is no number", text)));
+  return number;
+}
+
+// A letter for the representation, and the value: bits of floats, so that every NaN survives.
+struct ValueWriter {
+  std::string operator()(std::monostate) const { return "n"; }
+  std::string operator()(bool value) const { return value ? "b1" : "b0"; }
+  std::string operator()(int32_t value) const { return fmt::format("i{}", value); }
+  std::string operator()(int64_t value) const { return fmt::format("l{}", value); }
+  std::string operator()(float value) const {
+    return fmt::format("f{:x}", std::bit_cast<uint32_t>(value));
+  }
+  std::string operator()(double value) const {
+    return fmt::format("d{:x}", std::bit_cast<uint64_t>(value));
+  }
+  std::string operator()(Int128 value) const {
+    return fmt::format("x{:016x}{:016x}", uint64_t(value >> 64), uint64_t(value));
+  }
+  std::string operator()(const std::string& value) const { return "s" + ToHex(value); }
+};
+
+Result<Value> ReadValue(std::string_view text) {
+  PK_CHECK(!text.empty(), Corrupt("an empty partition value"));
+  const std::string_view rest = text.substr(1);
+  switch (text[0]) {
+    case 'n':
+      return Value();
+    case 'b':
+      return Value(rest == "1");
+    case 'i':
+      return Value(PK_TRY(FromDigits<int32_t>(rest)));
+    case 'l':
+      return Value(PK_TRY(FromDigits<int64_t>(rest)));
+    case 'f':
+      return Value(std::bit_cast<float>(PK_TRY(FromDigits<uint32_t>(rest, 16))));
+    case 'd':
+      return Value(std::bit_cast<double>(PK_TRY(FromDigits<uint64_t>(rest, 16))));
+    case 'x': {
+      PK_CHECK(rest.size() == 32, Corrupt("a decimal needs 32 digits"));
+      const auto high = PK_TRY(FromDigits<uint64_t>(rest.substr(0, 16), 16));
+      const auto low = PK_TRY(FromDigits<uint64_t>(rest.substr(16), 16));
+      return Value(Int128(int64_t(high)) << 64 | Int128(low));
+    }
+    case 's':
+      return Value(PK_TRY(FromHex(rest)));
+    default:
+      return Corrupt(fmt::format("unknown representation of the partition value '{}'", text));
+  }
+}
+
+// Maps by field id, as the REST specification writes them.
+void WriteCounts(JsonWriter& out, std::string_view name, const std::map<int32_t, int64_t>& counts) {
+  if (counts.empty()) return;
+  out.Key(name);
+  out.BeginArray();
+  for (const auto& [id, count] : counts) {
+    out.Int(id);
+    out.Int(count);
+  }
+  out.EndArray();
+}
+
+void WriteBounds(JsonWriter& out, std::string_view name,
+                 const std::map<int32_t, std::string>& bounds) {
+  if (bounds.empty()) return;
+  out.Key(name);
+  out.BeginObject();
+  for (const auto& [id, bound] : bounds) out.String(std::to_string(id), ToHex(bound));
+  out.EndObject();
+}
+
+Result<std::map<int32_t, int64_t>> ReadCounts(const bj::object& object, std::string_view name) {
+  std::map<int32_t, int64_t> counts;
+  const bj::array* array = PK_TRY(json::OptionalArray(object, name));
+  if (array == nullptr) return counts;
+  PK_CHECK(array->size() % 2 == 0, Corrupt(fmt::format("{} must be pairs", name)));
+  for (size_t i = 0; i < array->size(); i += 2) {
+    const int64_t id = PK_TRY(json::AsInt64((*array)[i], name));
+    counts[int32_t(id)] = PK_TRY(json::AsInt64((*array)[i + 1], name));
+  }
+  return counts;
+}
+
+Result<std::map<int32_t, std::string>> ReadBounds(const bj::object& object, std::string_view name) {
+  std::map<int32_t, std::string> bounds;
+  const bj::object* members = PK_TRY(json::OptionalObject(object, name));
+  if (members == nullptr) return bounds;
+  for (const auto& member : *members) {
+    const int32_t id = PK_TRY(FromDigits<int32_t>(member.key()).With(name));
+    bounds[id] = PK_TRY(FromHex(PK_TRY(json::AsString(member.value(), name))).With(name));
+  }
+  return bounds;
+}
+
+void Write(JsonWriter& out, const DataFile& file) {
+  out.BeginObject();
+  if (file.content != FileContent::kData) out.Int("content", int64_t(file.content));
+  out.String("file-path", file.location);
+  if (file.format != "PARQUET") out.String("file-format", file.format);
+  out.Int("spec-id", file.spec_id);
+  if (!file.partition.empty()) {
+    out.Key("partition");
+    out.BeginArray();
+    for (const Value& value : file.partition) out.String(std::visit(ValueWriter{}, value));
+    out.EndArray();
+  }
+  out.Int("record-count", file.record_count);
+  out.Int("file-size-in-bytes", file.file_size);
+  WriteCounts(out, "column-sizes", file.column_sizes);
+  WriteCounts(out, "value-counts", file.value_counts);
+  WriteCounts(out, "null-value-counts", file.null_counts);
+  WriteCounts(out, "nan-value-counts", file.nan_counts);
+  WriteBounds(out, "lower-bounds", file.lower_bounds);
+  WriteBounds(out, "upper-bounds", file.upper_bounds);
+  if (file.key_metadata) out.String("key-metadata", ToHex(*file.key_metadata));
+  if (!file.split_offsets.empty()) out.Ints("split-offsets", file.split_offsets);
+  if (!file.equality_ids.empty()) out.Ints("equality-ids", file.equality_ids);
+  if (file.sort_order_id) out.Int("sort-order-id", *file.sort_order_id);
+  if (file.referenced_data_file) out.String("referenced-data-file", *file.referenced_data_file);
+  out.EndObject();
+}
+
+Result<DataFile> ReadDataFile(const bj::object& object) {
+  DataFile file;
+  const int32_t content = PK_TRY(json::OptionalInt32(object, "content")).value_or(0);
+  PK_CHECK(content >= 0 && content <= int32_t(FileContent::kEqualityDeletes),
+           Corrupt(fmt::format("unknown content {}", content)));
+  file.content = FileContent(content);
+  file.location = PK_TRY(json::String(object, "file-path"));
+  file.format = PK_TRY(json::OptionalString(object, "file-format")).value_or("PARQUET");
+  file.spec_id = PK_TRY(json::Int32(object, "spec-id"));
+  if (const bj::array* partition = PK_TRY(json::OptionalArray(object, "partition"))) {
+    for (const bj::value& value : *partition) {
+      file.partition.push_back(PK_TRY(ReadValue(PK_TRY(json::AsString(value, "partition")))));
+    }
+  }
+  file.record_count = PK_TRY(json::Int64(object, "record-count"));
+  file.file_size = PK_TRY(json::Int64(object, "file-size-in-bytes"));
+  file.column_sizes = PK_TRY(ReadCounts(object, "column-sizes"));
+  file.value_counts = PK_TRY(ReadCounts(object, "value-counts"));
+  file.null_counts = PK_TRY(ReadCounts(object, "null-value-counts"));
+  file.nan_counts = PK_TRY(ReadCounts(object, "nan-value-counts"));
+  file.lower_bounds = PK_TRY(ReadBounds(object, "lower-bounds"));
+  file.upper_bounds = PK_TRY(ReadBounds(object, "upper-bounds"));
+  if (const auto key = PK_TRY(json::OptionalString(object, "key-metadata"))) {
+    file.key_metadata = PK_TRY(FromHex(*key));
+  }
+  if (object.contains("split-offsets")) {
+    file.split_offsets = PK_TRY(ReadInt64s(object, "split-offsets"));
+  }
+  if (object.contains("equality-ids")) {
+    file.equality_ids = PK_TRY(ReadInt32s(object, "equality-ids"));
+  }
+  file.sort_order_id = PK_TRY(json::OptionalInt32(object, "sort-order-id"));
+  file.referenced_data_file = PK_TRY(json::OptionalString(object, "referenced-data-file"));
+  return file;
+}
+
+void Write(JsonWriter& out, const AppendFiles& append) {
+  out.String("kind", "append");
+  out.String("branch", append.branch);
+  out.Int("schema-id", append.schema_id);
+  if (!append.summary.empty()) out.StringMap("summary", append.summary);
+  out.Key("files");
+  out.BeginArray();
+  for (const DataFile& file : append.files) Write(out, file);
+  out.EndArray();
+}
+
+void Write(JsonWriter& out, const UpdateTable& update) {
+  out.String("kind", "update");
+  out.Key("requirements");
+  out.Raw(ToJson(update.requirements));
+  out.Key("updates");
+  out.Raw(ToJson(update.updates));
+}
+
+Result<TableChange> ReadChange(const bj::object& object) {
+  const std::string kind = PK_TRY(json::String(object, "kind"));
+  if (kind == "update") {
+    const bj::array* requirements = PK_TRY(json::Array(object, "requirements"));
+    const bj::array* updates = PK_TRY(json::Array(object, "updates"));
+    return UpdateTable{
+        .requirements = PK_TRY(ParseTableRequirements(bj::serialize(*requirements))),
+        .updates = PK_TRY(ParseTableUpdates(bj::serialize(*updates)))};
+  }
+  PK_CHECK(kind == "append", Unsupported(fmt::format("unknown kind of commit '{}'", kind)));
+  AppendFiles append;
+  append.branch = PK_TRY(json::String(object, "branch"));
+  append.schema_id = PK_TRY(json::Int32(object, "schema-id"));
+  if (object.contains("summary")) append.summary = PK_TRY(ReadStringMap(object, "summary"));
+  PK_TRY(EachObject(*PK_TRY(json::Array(object, "files")), "files",
+                    [&](const bj::object& file) -> Result<> {
+                      append.files.push_back(PK_TRY(ReadDataFile(file)));
+                      return {};
+                    }));
+  return append;
+}
+
+}  // namespace
+
+std::string ToJson(const TableCommit& commit) {
+  JsonWriter out;
+  out.BeginObject();
+  out.String("id", commit.id.ToString());
+  out.Int("oldest-file-ms", commit.oldest_file_ms);
+  std::visit([&](const auto& change) { Write(out, change); }, commit.change);
+  out.EndObject();
+  return std::move(out).Take();
+}
+
+Result<TableCommit> ParseTableCommit(std::string_view text) {
+  const bj::value value = PK_TRY(json::Parse(text).With("commit"));
+  const bj::object& object = *PK_TRY(json::AsObject(value, "commit"));
+  TableCommit commit;
+  commit.id = PK_TRY(Uuid::Parse(PK_TRY(json::String(object, "id"))));
+  commit.oldest_file_ms = PK_TRY(json::Int64(object, "oldest-file-ms"));
+  commit.change = PK_TRY(ReadChange(object));
+  return commit;
+}
+
+}  // namespace pk::iceberg

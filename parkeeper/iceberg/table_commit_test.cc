@@ -1,0 +1,92 @@
+#include "parkeeper/iceberg/table_commit.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/support/matchers.h"
+
+namespace pk::iceberg {
+namespace {
+
+using testing::IsErrorWith;
+
+TableCommit Append() {
+  DataFile file;
+  file.location = "file:///lake/t/data/a \"quoted\".parquet";
+  file.spec_id = 2;
+  file.partition = {Value(),
+                    true,
+                    int32_t{-5},
+                    std::numeric_limits<int64_t>::min(),
+                    -0.0f,
+                    std::numeric_limits<double>::infinity(),
+                    Int128(-1) << 100,
+                    std::string("\0\xff text", 7)};
+  file.record_count = 1'000;
+  file.file_size = 12'345;
+  file.column_sizes = {{1, 10}, {2, 20}};
+  file.value_counts = {{1, 1'000}};
+  file.null_counts = {{1, 0}};
+  file.nan_counts = {{3, 7}};
+  file.lower_bounds = {{1, std::string("\x01\x00\x00\x00", 4)}, {7, ""}};
+  file.upper_bounds = {{1, "\xff\xfe"}};
+  file.key_metadata = std::string("\0k", 2);
+  file.split_offsets = {4, 1'000'000'000'000};
+  file.equality_ids = {1, 2};
+  file.sort_order_id = 1;
+  file.content = FileContent::kEqualityDeletes;
+  file.referenced_data_file = "file:///lake/t/data/b.parquet";
+  DataFile plain;
+  plain.location = "memory://lake/plain.parquet";
+  AppendFiles append;
+  append.branch = "audit";
+  append.files = {file, plain};
+  append.schema_id = 3;
+  append.summary = {{"offset", "17"}};
+  return {.id = *Uuid::Parse("0190163d-8694-739b-aea5-966c26f8ad91"),
+          .change = append,
+          .oldest_file_ms = 1'700'000'000'123};
+}
+
+TEST(TableCommitJson, GivesAppendsBackAsTheyWere) {
+  const TableCommit commit = Append();
+  PK_ASSERT_OK(const TableCommit read, ParseTableCommit(ToJson(commit)));
+  EXPECT_EQ(read, commit);
+}
+
+TEST(TableCommitJson, KeepsTheBitsOfEveryFloat) {
+  TableCommit commit = Append();
+  const float nan = std::bit_cast<float>(uint32_t{0xFFC12345});
+  std::get<AppendFiles>(commit.change).files[0].partition = {nan};
+  PK_ASSERT_OK(const TableCommit read, ParseTableCommit(ToJson(commit)));
+  const Value value = std::get<AppendFiles>(read.change).files[0].partition[0];
+  EXPECT_EQ(std::bit_cast<uint32_t>(std::get<float>(value)), 0xFFC12345u);
+}
+
+TEST(TableCommitJson, GivesUpdatesBackAsTheyWere) {
+  UpdateTable update;
+  update.requirements = {AssertRefSnapshotId{"main", 7}, AssertTableUuid{"u"}};
+  update.updates.emplace_back(SetProperties{{{"a", "\"1\""}}});
+  const TableCommit commit{.id = *Uuid::Parse("0190163d-8694-739b-aea5-966c26f8ad91"),
+                           .change = update,
+                           .oldest_file_ms = 0};
+  PK_ASSERT_OK(const TableCommit read, ParseTableCommit(ToJson(commit)));
+  EXPECT_EQ(read, commit);
+}
+
+TEST(TableCommitJson, NamesWhatIsWrong) {
+  EXPECT_THAT(ParseTableCommit("{"), testing::IsError(ErrorCode::kCorrupt));
+  EXPECT_THAT(ParseTableCommit(R"({"id": "x", "oldest-file-ms": 0})"),
+              testing::IsError(ErrorCode::kInvalidArgument));
+  std::string json = ToJson(Append());
+  json.replace(json.find("\"append\""), 8, "\"rename\"");
+  EXPECT_THAT(ParseTableCommit(json), IsErrorWith(ErrorCode::kUnsupported, "rename"));
+  json = ToJson(Append());
+  json.replace(json.find("\"i-5\""), 5, "\"i-z\"");
+  EXPECT_THAT(ParseTableCommit(json), IsErrorWith(ErrorCode::kCorrupt, "files[0]"));
+}
+
+}  // namespace
+}  // namespace pk::iceberg
