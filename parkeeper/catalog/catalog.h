@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "parkeeper/base/clock.h"
+#include "parkeeper/base/executor.h"
 #include "parkeeper/base/ids.h"
 #include "parkeeper/base/result.h"
 #include "parkeeper/base/retry.h"
@@ -52,7 +53,7 @@ struct LoadedTable {
   std::string key;
   int64_t version = 0;  // n of the head: grows by one with each commit
   std::string metadata_location;
-  std::shared_ptr<const iceberg::TableMetadata> metadata;
+  std::shared_ptr<const iceberg::TableMetadata> metadata;  // of a Committed: see there
 };
 
 struct NewTableRequest {
@@ -64,7 +65,8 @@ struct NewTableRequest {
 };
 
 struct Committed {
-  // As this commit left it; of a repeated id the metadata is null when the table was purged since.
+  // As this commit and those of its group left it, without its name. The metadata is null when
+  // another process carried the commit out; LoadTable() reads the present one.
   LoadedTable table;
   std::optional<int64_t> snapshot_id;  // that it made
 };
@@ -118,11 +120,17 @@ class Catalog {
   // file is touched.
   virtual Result<> DropTable(const TableName& name, bool purge) = 0;
 
-  // Carries out `commit` on the table with this key, against its present state; concurrent commits
-  // are met by doing it again, with jitter, until the deadline (kUnavailable then: definitely not
-  // committed). A conflict that repeating cannot mend is Rejected, and so is a commit to a dropped
-  // table, or of files that are too old. An id that is too old to judge is kOutcomeUnknown, for its
-  // commit may be in the table; but it is never applied from then on.
+  // Carries out `commit` on the table with this key, against its present state. While nobody else
+  // is at work on the table it is carried out directly; else it waits in the table's queue, where
+  // one process decides all that wait, in order, as one version. kUnavailable: definitely not
+  // committed, for the queue is full, the coordinator or storage is not reached, or the deadline
+  // has passed. Rejected: a conflict that repeating cannot mend, a commit to a dropped table, or
+  // of files that are too old; the reason says what it collided with. An id that is too old to
+  // judge is kOutcomeUnknown, for its commit may be in the table; but it is never applied from
+  // then on.
+  //
+  // Calls from several threads gather: those that come while another is carried out are one round
+  // after it.
   virtual Result<CommitResult> Commit(const std::string& table_key,
                                       const iceberg::TableCommit& commit, CommitId id) = 0;
 
@@ -139,6 +147,8 @@ struct CatalogOptions {
   int write_threads = 4;
   Clock* clock = &SystemClock();
   IdSource* ids = &SystemIds();
+  // Runs the combiner of a table's queue, while this process is it.
+  Executor* executor = &SystemExecutor();
 };
 
 // The catalog in this coordinator, which is the lake's own (its layout is made when missing; a

@@ -1,15 +1,16 @@
+#include "parkeeper/catalog/commit_internal.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
-#include "parkeeper/catalog/commit_internal.h"
+#include "parkeeper/catalog/group_internal.h"
 
 namespace pk::catalog {
 
-using iceberg::AppendFiles;
 using iceberg::TableCommit;
 using iceberg::TableMetadata;
-using iceberg::UpdateTable;
 
 namespace {
 
@@ -19,313 +20,258 @@ constexpr int64_t kHourMs = 60 * kMinuteMs;
 constexpr int64_t kClockSlackMs = 5 * kMinuteMs;
 constexpr int64_t kMaxFileAgeMs = 36 * kHourMs;
 constexpr int64_t kMaxIdAheadMs = 24 * kHourMs;
-constexpr int64_t kRecordsPerRead = 500;
+// A reason goes into the record, which every waiter reads.
+constexpr size_t kMaxReasonBytes = 500;
 
-// One attempt's result: what the head shall say, and the files to be written before.
-struct Attempt {
-  std::vector<NewFile> files;
-  std::shared_ptr<const TableMetadata> metadata;
-  std::string metadata_location;
-  std::optional<int64_t> snapshot_id;
-};
-
-class DirectCommit {
+class Round {
  public:
-  DirectCommit(const CommitContext& context, const std::string& key, const TableCommit& commit)
+  Round(const CommitContext& context, const std::string& key, TableMemory& memory,
+        const ReadHead& head, std::vector<Proposal>& proposals, Backoff& backoff)
       : context_(context),
         key_(key),
-        commit_(commit),
-        hash_(RequestHash(commit)),
-        backoff_(context.NewBackoff()) {}
+        memory_(memory),
+        head_(head),
+        proposals_(proposals),
+        backoff_(backoff) {}
 
-  Result<CommitResult> Run(CommitId id);
+  Result<RoundEnd> Run() {
+    if (!PK_TRY(ReadRecords())) return RoundEnd::kLookAgain;
+    if (head_.node.dropped) return RejectAll("the table was dropped");
+    auto base = context_.files.Load(head_.node.metadata_location);
+    if (!base.ok()) return LookAgainIfMoved(std::move(base).error());
+    Group group(context_.files, *base, head_.node.metadata_location, head_.node.version,
+                *context_.options.clock, *context_.options.ids);
+    for (Proposal& proposal : proposals_) {
+      Result<> judged = Judge(proposal, group);
+      if (!judged.ok()) return LookAgainIfMoved(std::move(judged).error());
+    }
+    auto built = group.Finish();
+    if (!built.ok()) return LookAgainIfMoved(std::move(built).error());
+    TakeIn(*built);
+    if (!to_record_) return Settle();
+    return Apply(*built);
+  }
 
  private:
-  // nullopt: the head has moved, look again.
-  using MaybeResult = Result<std::optional<CommitResult>>;
+  // A proposal's outcome, or where in the group it will be.
+  struct Verdict {
+    RecordedCommit recorded;
+    const Outcome* earlier = nullptr;  // named by a record already
+    std::optional<size_t> in_group;
+  };
 
-  Result<CommitResult> Attempts(CommitId id);
-  MaybeResult AttemptOn(ReadHead head, CommitId id);
-  MaybeResult Judge(ReadHead& head);
-  Result<bool> LookInRecords(const ReadHead& head, std::optional<CommitResult>& found);
-  Result<CommitResult> FirstOutcome(const ReadHead& head, const RecordNode& record,
-                                    const RecordedCommit& recorded, int64_t version);
-  std::optional<std::string> Untimely() const;
-  MaybeResult Reject(const ReadHead& head, CommitId id, const std::string& reason);
-  Result<std::variant<Attempt, Rejected>> Prepare(const ReadHead& head);
-  Result<std::variant<Attempt, Rejected>> PrepareAppendAttempt(const AppendFiles& append,
-                                                               const ReadHead& head,
-                                                               const TableMetadata& base);
-  Result<Attempt> Finish(const ReadHead& head, const TableMetadata& base,
-                         const std::vector<iceberg::TableUpdate>& updates, Attempt attempt);
-  MaybeResult Apply(const ReadHead& head, const Attempt& attempt);
-  Result<MoveOutcome> Move(const ReadHead& head, HeadNode next, RecordedCommit commit);
+  // False: they are not as the head says.
+  Result<bool> ReadRecords() {
+    int64_t since = head_.node.version;
+    for (const Proposal& proposal : proposals_) since = std::min(since, proposal.since);
+    const auto cover =
+        PK_TRY(memory_.records.Learn(context_.sessions, key_, head_, since, backoff_));
+    return cover != KnownRecords::Cover::kGone;
+  }
+
+  // A table that was dropped meanwhile may have lost the files that its head named.
+  Result<RoundEnd> LookAgainIfMoved(Error error) {
+    const bool missing = error.code() == ErrorCode::kNotFound;
+    if (missing && !PK_TRY(HeadStands(context_.sessions, key_, head_, backoff_))) {
+      return RoundEnd::kLookAgain;
+    }
+    return error;
+  }
+
+  Result<RoundEnd> RejectAll(const std::string& reason) {
+    for (Proposal& proposal : proposals_) {
+      if (!proposal.entry_path.empty()) continue;
+      const Outcome* earlier = memory_.records.Find(proposal.id);
+      RecordedCommit rejected{.id = proposal.id, .request_hash = proposal.request_hash};
+      rejected.reason = reason;
+      rejected.unjudged = IsTooOldToJudge(head_.node, proposal);
+      proposal.outcome = earlier != nullptr ? *earlier : Outcome{0, {}, std::move(rejected)};
+    }
+    return RoundEnd::kDecided;
+  }
+
+  // What time alone forbids.
+  std::optional<std::string> Untimely(const Proposal& proposal) const {
+    const int64_t now_ms = context_.options.clock->WallMs();
+    if (proposal.id.UnixMs() > now_ms + kMaxIdAheadMs) {
+      return fmt::format("commit id {} is of the future", proposal.id.ToString());
+    }
+    const int64_t oldest_ms = proposal.commit->oldest_file_ms;
+    if (oldest_ms > 0 && now_ms - oldest_ms > kMaxFileAgeMs) {
+      return "files of the commit are older than 36 hours and may be removed as orphans";
+    }
+    return std::nullopt;
+  }
+
+  Result<> Judge(const Proposal& proposal, Group& group) {
+    Verdict& verdict = verdicts_.emplace_back();
+    verdict.recorded = {.id = proposal.id, .request_hash = proposal.request_hash};
+    const auto [first, fresh] = first_of_.try_emplace(proposal.id, verdicts_.size() - 1);
+    verdict.earlier = memory_.records.Find(proposal.id);
+    if (verdict.earlier != nullptr || !fresh) return {};
+    if (IsTooOldToJudge(head_.node, proposal)) {
+      verdict.recorded.unjudged = true;
+    } else if (proposal.commit == nullptr) {
+      verdict.recorded.reason = proposal.refusal;
+    } else if (auto reason = Untimely(proposal)) {
+      verdict.recorded.reason = *std::move(reason);
+    } else {
+      verdict.in_group = PK_TRY(group.Add(*proposal.commit));
+    }
+    return {};
+  }
+
+  // What the group made of them; who comes again gets the first outcome, also within a round.
+  void TakeIn(const Group::Built& built) {
+    for (size_t i = 0; i < verdicts_.size(); ++i) {
+      Verdict& verdict = verdicts_[i];
+      const size_t first = first_of_.at(verdict.recorded.id);
+      if (verdict.earlier != nullptr) {
+        verdict.recorded = verdict.earlier->commit;
+      } else if (first != i) {
+        verdict.recorded = verdicts_[first].recorded;
+      } else if (verdict.in_group) {
+        const GroupOutcome& outcome = built.outcomes[*verdict.in_group];
+        if (const auto* applied = std::get_if<AppliedInGroup>(&outcome)) {
+          verdict.recorded.committed = true;
+          verdict.recorded.snapshot_id = applied->snapshot_id;
+        } else {
+          verdict.recorded.reason = std::get<Rejected>(outcome).reason;
+        }
+      }
+      if (verdict.recorded.reason.size() > kMaxReasonBytes) {
+        verdict.recorded.reason.resize(kMaxReasonBytes);
+      }
+      const Proposal& proposal = proposals_[i];
+      // The own ones that a record names already have their answer, and whoever asks for one that
+      // is too old is told the same every time.
+      to_record_ |= !proposal.entry_path.empty() ||
+                    (verdict.earlier == nullptr && !verdict.recorded.unjudged &&
+                     (verdict.recorded.committed || proposal.must_record));
+    }
+  }
+
+  // Nothing to be recorded: rejections of ids that nobody else knows, and outcomes known before.
+  Result<RoundEnd> Settle() {
+    const bool any = std::ranges::any_of(
+        verdicts_, [](const Verdict& verdict) { return verdict.earlier == nullptr; });
+    // What was read may be behind what others have been told.
+    if (any && !PK_TRY(HeadStands(context_.sessions, key_, head_, backoff_))) {
+      return RoundEnd::kLookAgain;
+    }
+    Answer(0, {});
+    return RoundEnd::kDecided;
+  }
+
+  void Answer(int64_t version, const std::string& metadata_location) {
+    for (size_t i = 0; i < proposals_.size(); ++i) {
+      Verdict& verdict = verdicts_[i];
+      proposals_[i].outcome =
+          verdict.earlier != nullptr
+              ? *verdict.earlier
+              : Outcome{version, metadata_location, std::move(verdict.recorded)};
+    }
+  }
+
+  RecordNode MakeRecord(const std::string& metadata_location) const {
+    RecordNode record{.round = context_.options.ids->NewUuid4().ToString(),
+                      .dropped = false,
+                      .metadata_location = metadata_location,
+                      .commits = {}};
+    for (size_t i = 0; i < verdicts_.size(); ++i) {
+      const bool own = proposals_[i].entry_path.empty();
+      if (own && verdicts_[i].earlier != nullptr) continue;
+      record.commits.push_back(verdicts_[i].recorded);
+    }
+    return record;
+  }
+
+  // Writes the files and moves the head to them.
+  Result<RoundEnd> Apply(const Group::Built& built) {
+    PK_TRY(context_.files.Write(built.files, backoff_));
+    HeadNode next = head_.node;
+    if (built.metadata != nullptr) {
+      const auto current = built.metadata->current_snapshot();
+      next.table_uuid = built.metadata->table_uuid;
+      next.metadata_location = built.metadata_location;
+      next.snapshot_id =
+          current == nullptr ? std::nullopt : std::optional<int64_t>(current->snapshot_id);
+    }
+    const RecordNode record = MakeRecord(next.metadata_location);
+    const Result<MoveOutcome> moved = Move(next, record);
+    if (!moved.ok() && moved.error().code() == ErrorCode::kOutcomeUnknown) return moved.error();
+    if (!moved.ok() || std::holds_alternative<NotMoved>(*moved)) {
+      // Definitely not this round: its files are garbage.
+      context_.files.Discard(built.files);
+      if (!moved.ok()) return moved.error();
+      return RoundEnd::kLookAgain;
+    }
+    const int64_t version = std::get<Moved>(*moved).head.version;
+    if (built.metadata != nullptr) {
+      context_.files.Remember(built.metadata_location, built.metadata);
+    }
+    Answer(version, next.metadata_location);
+    memory_.records.Learn(version, record);
+    memory_.records.Trim();
+    return RoundEnd::kDecided;
+  }
+
+  Result<MoveOutcome> Move(HeadNode& next, const RecordNode& record) {
+    Sweep sweep = PK_TRY(PlanSweep(context_, key_, head_, memory_.next_sweep_ms, backoff_));
+    next.floor = sweep.floor;
+    next.swept_to_ms = sweep.swept_to_ms;
+    coordination::Transaction extra;
+    for (const Proposal& proposal : proposals_) {
+      if (proposal.entry_path.empty()) continue;
+      extra.Remove(proposal.entry_path, proposal.entry_version);
+    }
+    extra.Append(sweep.removals);
+    return MoveHead(context_.sessions, key_, head_, next, record, extra, *context_.options.ids,
+                    backoff_);
+  }
 
   const CommitContext& context_;
   const std::string& key_;
-  const TableCommit& commit_;
-  const uint64_t hash_;
-  Backoff backoff_;
-  // Manifests of an append: written once, whatever the table becomes between attempts.
-  std::optional<PreparedAppend> append_;
-  bool manifests_written_ = false;  // and in no version of the table yet
-  int64_t judged_to_ = 0;           // records up to this version do not name the id
+  TableMemory& memory_;
+  const ReadHead& head_;
+  std::vector<Proposal>& proposals_;
+  Backoff& backoff_;
+  std::vector<Verdict> verdicts_;
+  std::map<Uuid, size_t> first_of_;  // place of the first proposal of each id
+  bool to_record_ = false;
 };
-
-LoadedTable Loaded(const std::string& key, const HeadNode& head,
-                   std::shared_ptr<const TableMetadata> metadata) {
-  return {.name = {},
-          .key = key,
-          .version = head.version,
-          .metadata_location = head.metadata_location,
-          .metadata = std::move(metadata)};
-}
-
-Result<CommitResult> DirectCommit::FirstOutcome(const ReadHead& head, const RecordNode& record,
-                                                const RecordedCommit& recorded, int64_t version) {
-  if (recorded.request_hash != hash_) {
-    return Rejected{
-        fmt::format("commit id {} was used before for another commit", recorded.id.ToString())};
-  }
-  if (!recorded.committed) return Rejected{recorded.reason};
-  HeadNode then = head.node;
-  then.version = version;
-  then.metadata_location = record.metadata_location;
-  auto metadata = context_.files.Load(record.metadata_location);
-  const bool purged = !metadata.ok() && metadata.error().code() == ErrorCode::kNotFound;
-  if (!metadata.ok() && !purged) return std::move(metadata).error();
-  return Committed{Loaded(key_, then, purged ? nullptr : *std::move(metadata)),
-                   recorded.snapshot_id};
-}
-
-// Looks for the id in the records that were not looked at before; false when some of them are
-// gone.
-Result<bool> DirectCommit::LookInRecords(const ReadHead& head, std::optional<CommitResult>& found) {
-  bool complete = true;
-  int64_t first = std::max(head.node.floor, judged_to_ + 1);
-  for (; first <= head.node.version; first += kRecordsPerRead) {
-    const int64_t last = std::min(first + kRecordsPerRead - 1, head.node.version);
-    std::vector<coordination::ReadRequest> requests;
-    for (int64_t n = first; n <= last; ++n) requests.push_back({.path = RecordPath(key_, n)});
-    auto replies = PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff_));
-    for (size_t i = 0; i < replies.size(); ++i) {
-      complete = complete && replies[i].ok();
-      if (!replies[i].ok()) continue;
-      const auto record = PK_TRY(DecodeRecord(replies[i]->node.value).With(requests[i].path));
-      for (const RecordedCommit& recorded : record.commits) {
-        if (recorded.id != commit_.id) continue;
-        found = PK_TRY(FirstOutcome(head, record, recorded, first + int64_t(i)));
-        return true;
-      }
-    }
-  }
-  return complete;
-}
-
-// The first outcome of the id, or that of a table that was dropped; nullopt: go on with `head`,
-// which may be read again, and all of whose records are known not to name the id.
-DirectCommit::MaybeResult DirectCommit::Judge(ReadHead& head) {
-  std::optional<CommitResult> found;
-  while (!PK_TRY(LookInRecords(head, found))) {
-    // Swept meanwhile, so the head has moved; if not, the table was dropped and its records go.
-    const int64_t version = head.node.version;
-    head = PK_TRY(LoadHead(context_.sessions, key_, backoff_));
-    PK_CHECK(head.node.version != version,
-             OutcomeUnknown("records of the table are gone that may name the commit"));
-  }
-  if (found) return found;
-  // Records that were swept before they could be looked at may have named it, if it is as old.
-  PK_CHECK(head.node.floor <= judged_to_ + 1 ||
-               commit_.id.UnixMs() > head.node.swept_to_ms + kClockSlackMs,
-           OutcomeUnknown("the commit is too old to judge; it will not be applied any more"));
-  judged_to_ = head.node.version;
-  if (head.node.dropped) return Rejected{"the table was dropped"};
-  return std::nullopt;
-}
-
-// What time alone forbids.
-std::optional<std::string> DirectCommit::Untimely() const {
-  const int64_t now_ms = context_.options.clock->WallMs();
-  if (commit_.id.UnixMs() > now_ms + kMaxIdAheadMs) {
-    return fmt::format("commit id {} is of the future", commit_.id.ToString());
-  }
-  if (commit_.oldest_file_ms > 0 && now_ms - commit_.oldest_file_ms > kMaxFileAgeMs) {
-    return "files of the commit are older than 36 hours and may be removed as orphans";
-  }
-  return std::nullopt;
-}
-
-// A rejection that is final. Of an id that was sent before, an earlier copy may still be on its
-// way: a round that names the id as rejected spends the version which that copy expects, and gives
-// whoever asks again the same answer.
-DirectCommit::MaybeResult DirectCommit::Reject(const ReadHead& head, CommitId id,
-                                               const std::string& reason) {
-  bool rejected = false;
-  if (id == CommitId::kNew) {
-    // What was read may be behind what others have been told.
-    rejected = PK_TRY(HeadStands(context_.sessions, key_, head, backoff_));
-  } else {
-    const auto moved = PK_TRY(Move(head, head.node,
-                                   {.id = commit_.id,
-                                    .request_hash = hash_,
-                                    .committed = false,
-                                    .snapshot_id = {},
-                                    .reason = reason}));
-    rejected = std::holds_alternative<Moved>(moved);
-  }
-  if (!rejected) return std::nullopt;
-  return Rejected{reason};
-}
-
-Result<Attempt> DirectCommit::Finish(const ReadHead& head, const TableMetadata& base,
-                                     const std::vector<iceberg::TableUpdate>& updates,
-                                     Attempt attempt) {
-  TableMetadata next = PK_TRY(iceberg::Apply(base, updates, context_.options.clock->WallMs()));
-  iceberg::AppendMetadataLog(next, head.node.metadata_location, base.last_updated_ms);
-  attempt.metadata_location = MetadataLocation(next, head.node.version + 1, *context_.options.ids);
-  attempt.files.push_back({attempt.metadata_location, iceberg::ToJson(next)});
-  attempt.metadata = std::make_shared<const TableMetadata>(std::move(next));
-  return attempt;
-}
-
-Result<std::variant<Attempt, Rejected>> DirectCommit::PrepareAppendAttempt(
-    const AppendFiles& append, const ReadHead& head, const TableMetadata& base) {
-  Attempt attempt;
-  if (!append_) {
-    auto prepared = PrepareAppend(append, base, *context_.options.ids);
-    if (!prepared.ok()) return Rejected{prepared.error().message()};
-    append_ = std::move(prepared).value();
-    attempt.files = append_->files;
-  }
-  const auto parent = base.FindRef(append.branch);
-  const auto present = PK_TRY(context_.files.LoadManifests(parent.get()));
-  auto produced = PK_TRY(ProduceSnapshot(*append_, base, *present, context_.options.clock->WallMs(),
-                                         *context_.options.ids));
-  attempt.files.push_back(std::move(produced.manifest_list));
-  attempt.snapshot_id = append_->snapshot_id;
-  return PK_TRY(Finish(head, base, produced.updates, std::move(attempt)));
-}
-
-// What the commit makes of the present state, as files that are not written yet.
-Result<std::variant<Attempt, Rejected>> DirectCommit::Prepare(const ReadHead& head) {
-  const auto base = PK_TRY(context_.files.Load(head.node.metadata_location));
-  if (const auto* append = std::get_if<AppendFiles>(&commit_.change)) {
-    return PrepareAppendAttempt(*append, head, *base);
-  }
-  const auto& update = std::get<UpdateTable>(commit_.change);
-  for (const iceberg::TableRequirement& requirement : update.requirements) {
-    Result<> holds = iceberg::Check(requirement, base.get());
-    if (!holds.ok()) return Rejected{holds.error().message()};
-  }
-  Attempt attempt;
-  for (const iceberg::TableUpdate& change : update.updates) {
-    if (const auto* added = std::get_if<iceberg::AddSnapshot>(&change)) {
-      attempt.snapshot_id = added->snapshot->snapshot_id;
-    }
-  }
-  auto finished = Finish(head, *base, update.updates, std::move(attempt));
-  if (!finished.ok() && finished.error().code() == ErrorCode::kInvalidArgument) {
-    return Rejected{finished.error().message()};
-  }
-  return PK_TRY(std::move(finished));
-}
-
-Result<MoveOutcome> DirectCommit::Move(const ReadHead& head, HeadNode next, RecordedCommit commit) {
-  const Sweep sweep = PK_TRY(PlanSweep(context_, key_, head, backoff_));
-  next.floor = sweep.floor;
-  next.swept_to_ms = sweep.swept_to_ms;
-  const RecordNode record{.round = context_.options.ids->NewUuid4().ToString(),
-                          .dropped = false,
-                          .metadata_location = next.metadata_location,
-                          .commits = {std::move(commit)}};
-  return MoveHead(context_.sessions, key_, head, next, record, sweep.removals,
-                  *context_.options.ids, backoff_);
-}
-
-// Writes the files of the attempt and moves the head to them.
-DirectCommit::MaybeResult DirectCommit::Apply(const ReadHead& head, const Attempt& attempt) {
-  PK_TRY(context_.files.Write(attempt.files, backoff_));
-  manifests_written_ = append_.has_value();
-  HeadNode next = head.node;
-  next.table_uuid = attempt.metadata->table_uuid;
-  next.metadata_location = attempt.metadata_location;
-  const auto current = attempt.metadata->current_snapshot();
-  next.snapshot_id =
-      current == nullptr ? std::nullopt : std::optional<int64_t>(current->snapshot_id);
-  const auto moved = Move(head, next,
-                          {.id = commit_.id,
-                           .request_hash = hash_,
-                           .committed = true,
-                           .snapshot_id = attempt.snapshot_id,
-                           .reason = {}});
-  if (!moved.ok() && moved.error().code() == ErrorCode::kOutcomeUnknown) return moved.error();
-  if (moved.ok() && std::holds_alternative<Moved>(*moved)) {
-    manifests_written_ = false;
-    context_.files.Remember(attempt.metadata_location, attempt.metadata);
-    return Committed{Loaded(key_, std::get<Moved>(*moved).head, attempt.metadata),
-                     attempt.snapshot_id};
-  }
-  // Definitely not this attempt: its own files are garbage, the manifests serve the next one.
-  context_.files.Discard({attempt.files.end() - (append_ ? 2 : 1), attempt.files.end()});
-  if (!moved.ok()) return moved.error();
-  return std::nullopt;
-}
-
-DirectCommit::MaybeResult DirectCommit::AttemptOn(ReadHead head, CommitId id) {
-  if (auto known = PK_TRY(Judge(head))) return known;
-  if (const auto reason = Untimely()) return Reject(head, id, *reason);
-  auto prepared = Prepare(head);
-  if (!prepared.ok()) {
-    // A table that was dropped meanwhile may have lost the files that its head named.
-    const bool missing = prepared.error().code() == ErrorCode::kNotFound;
-    if (missing && !PK_TRY(HeadStands(context_.sessions, key_, head, backoff_))) {
-      return std::nullopt;
-    }
-    return std::move(prepared).error();
-  }
-  if (const auto* rejected = std::get_if<Rejected>(&*prepared)) {
-    return Reject(head, id, rejected->reason);
-  }
-  return Apply(head, std::get<Attempt>(*prepared));
-}
-
-Result<CommitResult> DirectCommit::Attempts(CommitId id) {
-  for (bool first = true;; first = false) {
-    auto head = LoadHead(context_.sessions, key_, backoff_);
-    if (!head.ok() && head.error().code() == ErrorCode::kNotFound) {
-      if (id == CommitId::kNew) return Rejected{head.error().message() + ": it was dropped"};
-    }
-    if (!head.ok()) return std::move(head).error();
-    // Only the first try of a new id may go without looking: later ones may meet the outcome of
-    // somebody who asked again with it.
-    if (first && id == CommitId::kNew) judged_to_ = head->node.version;
-    if (auto result = PK_TRY(AttemptOn(*std::move(head), id))) return *std::move(result);
-    if (!backoff_.Wait()) {
-      return Unavailable(fmt::format("gave up after {} attempts: other writers were faster",
-                                     backoff_.attempts() + 1));
-    }
-  }
-}
-
-Result<CommitResult> DirectCommit::Run(CommitId id) {
-  Result<CommitResult> result = Attempts(id);
-  const bool unknown = !result.ok() && result.error().code() == ErrorCode::kOutcomeUnknown;
-  if (manifests_written_ && !unknown) context_.files.Discard(append_->files);
-  // Of this call nothing can be applied any more, but of an earlier one with this id it may have
-  // been, or still be.
-  if (id == CommitId::kMaybeRepeated && !result.ok()) {
-    return OutcomeUnknown(result.error().message());
-  }
-  return result;
-}
 
 }  // namespace
 
-Result<CommitResult> CommitToTable(const CommitContext& context, const std::string& key,
-                                   const TableCommit& commit, CommitId id) {
-  return DirectCommit(context, key, commit)
-      .Run(id)
-      .With(fmt::format("commit {}", commit.id.ToString()));
+Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key,
+                          TableMemory& memory, const ReadHead& head,
+                          std::vector<Proposal>& proposals, Backoff& backoff) {
+  return Round(context, key, memory, head, proposals, backoff).Run();
+}
+
+bool IsTooOldToJudge(const HeadNode& head, const Proposal& proposal) {
+  return head.floor > proposal.since + 1 &&
+         proposal.id.UnixMs() <= head.swept_to_ms + kClockSlackMs;
+}
+
+Result<CommitResult> ResultOf(const CommitContext& context, const std::string& key,
+                              const Outcome& outcome, uint64_t request_hash) {
+  const RecordedCommit& commit = outcome.commit;
+  PK_CHECK(!commit.unjudged,
+           OutcomeUnknown("the commit is too old to judge; it will not be applied any more"));
+  // Of an entry that could not be read there is no hash.
+  if (!commit.committed && commit.request_hash == 0) return Rejected{commit.reason};
+  if (commit.request_hash != request_hash) {
+    return Rejected{
+        fmt::format("commit id {} was used before for another commit", commit.id.ToString())};
+  }
+  if (!commit.committed) return Rejected{commit.reason};
+  return Committed{{.name = {},
+                    .key = key,
+                    .version = outcome.version,
+                    .metadata_location = outcome.metadata_location,
+                    .metadata = context.files.Remembered(outcome.metadata_location)},
+                   commit.snapshot_id};
 }
 
 }  // namespace pk::catalog

@@ -1,13 +1,19 @@
 #pragma once
 
-// The direct commit of one table (docs/znodes.md, "Commit").
+// One round of a table (docs/znodes.md, "Commit"): decides a group of commits in turn and, in one
+// transaction, moves the head, writes every outcome into the record of the new version and takes
+// the decided entries out of the queue. A direct commit is a round without entries.
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "parkeeper/base/result.h"
 #include "parkeeper/catalog/catalog.h"
 #include "parkeeper/catalog/files_internal.h"
+#include "parkeeper/catalog/known_records_internal.h"
 #include "parkeeper/catalog/round_internal.h"
 
 namespace pk::catalog {
@@ -18,12 +24,55 @@ struct CommitContext {
   MetadataFiles& files;
   const CatalogOptions& options;
 
-  Backoff NewBackoff() const { return {options.retry, *options.clock, *options.ids}; }
+  Backoff NewBackoff(std::stop_token stop = {}) const {
+    return {options.retry, *options.clock, *options.ids, std::move(stop)};
+  }
 };
 
-// `name` is only for the LoadedTable that is returned.
-Result<CommitResult> CommitToTable(const CommitContext& context, const std::string& key,
-                                   const iceberg::TableCommit& commit, CommitId id);
+// What a process remembers of a table from round to round. Used by one round at a time.
+struct TableMemory {
+  KnownRecords records;
+  // No record is over-aged before the head has this stamp.
+  int64_t next_sweep_ms = 0;
+};
+
+// A commit that a round is to decide.
+struct Proposal {
+  Uuid id;
+  uint64_t request_hash = 0;
+  // Records up to this version do not name the id.
+  int64_t since = 0;
+  // Null: it cannot be carried out, for this reason.
+  std::shared_ptr<const iceberg::TableCommit> commit;
+  std::string refusal = {};
+  // A rejection is to be recorded: the id can have been sent before, or waits in the queue.
+  bool must_record = false;
+  // Its entry in the queue, at the version read; none: of the caller's own.
+  std::string entry_path = {};
+  int32_t entry_version = 0;
+
+  // Set by the round when it decided. Of one that was not recorded (see must_record) the version
+  // is 0.
+  std::optional<Outcome> outcome = {};
+};
+
+enum class RoundEnd {
+  kDecided,    // every proposal has its outcome; on a dropped table only those without entry
+  kLookAgain,  // the head or an entry is not as it was read; nothing was changed
+};
+// kOutcomeUnknown: it may be decided or not, and nobody may take the proposals for either. Any
+// other error: definitely nothing was changed.
+Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key,
+                          TableMemory& memory, const ReadHead& head,
+                          std::vector<Proposal>& proposals, Backoff& backoff);
+
+// Records that were swept before anybody looked may have named the id: it is as old as they are.
+bool IsTooOldToJudge(const HeadNode& head, const Proposal& proposal);
+
+// What `outcome` says to whoever asked for a commit with this hash. kOutcomeUnknown when it was too
+// old to judge.
+Result<CommitResult> ResultOf(const CommitContext& context, const std::string& key,
+                              const Outcome& outcome, uint64_t request_hash);
 
 // Of everything that decides what the commit does; its id is not part of it.
 uint64_t RequestHash(const iceberg::TableCommit& commit);
@@ -36,6 +85,6 @@ struct Sweep {
 };
 // At most 64 of the oldest records, each older than the retention by the coordinator's own stamps.
 Result<Sweep> PlanSweep(const CommitContext& context, const std::string& key, const ReadHead& head,
-                        Backoff& backoff);
+                        int64_t& next_sweep_ms, Backoff& backoff);
 
 }  // namespace pk::catalog

@@ -1,7 +1,13 @@
 #pragma once
 
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
 #include "parkeeper/catalog/catalog.h"
 #include "parkeeper/catalog/commit_internal.h"
+#include "parkeeper/catalog/table_commits_internal.h"
 
 namespace pk::catalog {
 
@@ -57,10 +63,14 @@ class CoordinatedCatalog final : public Catalog {
   // A table or namespace in it, for a message; nullopt: it is empty or gone.
   Result<std::optional<std::string>> SomethingIn(const Namespace& ns);
 
+  std::shared_ptr<TableCommits> CommitsOf(const std::string& table_key);
+
   coordination::SessionSource& sessions_;
   MetadataFiles files_;
   const CatalogOptions options_;
   const CommitContext context_;
+  std::mutex mutex_;  // of commits_
+  std::map<std::string, std::shared_ptr<TableCommits>> commits_;  // by table key
 };
 
 // Removes every file that the table's snapshots and metadata name. Call it only when no head names

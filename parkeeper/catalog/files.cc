@@ -56,6 +56,17 @@ Result<std::shared_ptr<const std::vector<ManifestFile>>> MetadataFiles::LoadMani
   return std::shared_ptr<const Manifests>(std::move(manifests));
 }
 
+Result<std::shared_ptr<const std::string>> MetadataFiles::LoadManifest(
+    const std::string& location) {
+  if (auto cached = small_manifests_.Find(location)) return cached;
+  return std::make_shared<const std::string>(PK_TRY(storage::ReadAll(storage_, location)));
+}
+
+void MetadataFiles::RememberManifest(const std::string& location, const std::string& bytes) {
+  if (bytes.size() > kSmallManifest) return;
+  small_manifests_.Put(location, std::make_shared<const std::string>(bytes));
+}
+
 Result<> MetadataFiles::Write(const std::vector<NewFile>& files, Backoff& backoff) {
   const auto write = [&](size_t index) -> Result<> {
     // Retries are for lost replies only; the one deadline is enough for all threads, so each has
@@ -75,6 +86,12 @@ void MetadataFiles::Discard(const std::vector<NewFile>& files) {
 void MetadataFiles::Remember(const std::string& location,
                              std::shared_ptr<const TableMetadata> metadata) {
   metadata_.Put(location, std::move(metadata));
+}
+
+void MetadataFiles::Remember(const std::string& manifest_list,
+                             std::vector<ManifestFile> manifests) {
+  manifests_.Put(manifest_list,
+                 std::make_shared<const std::vector<ManifestFile>>(std::move(manifests)));
 }
 
 std::string MetadataLocation(const TableMetadata& metadata, int64_t version, IdSource& ids) {

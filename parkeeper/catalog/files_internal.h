@@ -56,7 +56,8 @@ class LocationCache {
   std::unordered_map<std::string, typename std::list<Entry>::iterator> places_;
 };
 
-// Thread-safe. Memory: what at most 64 metadata files and 64 manifest lists hold.
+// Thread-safe. Memory: what at most 64 metadata files and 64 manifest lists hold, and 32 MB of
+// small manifests.
 class MetadataFiles {
  public:
   MetadataFiles(storage::Storage& storage, int write_threads)
@@ -69,21 +70,32 @@ class MetadataFiles {
   Result<std::shared_ptr<const std::vector<iceberg::ManifestFile>>> LoadManifests(
       const iceberg::Snapshot* snapshot);
 
+  // The bytes of a manifest; small ones that we wrote are remembered.
+  Result<std::shared_ptr<const std::string>> LoadManifest(const std::string& location);
+  void RememberManifest(const std::string& location, const std::string& bytes);
+
   // All files durable, or an error; written in parallel. What was written before the error is
   // removed: nobody else can know it yet.
   Result<> Write(const std::vector<NewFile>& files, Backoff& backoff);
   // Files of our own that can be in no table; what cannot be removed now is left to orphan removal.
   void Discard(const std::vector<NewFile>& files);
 
-  // Remembers what a file that we wrote holds.
+  // Remembers what a file of this name holds, or will once it is written.
   void Remember(const std::string& location,
                 std::shared_ptr<const iceberg::TableMetadata> metadata);
+  void Remember(const std::string& manifest_list, std::vector<iceberg::ManifestFile> manifests);
+  // What is remembered of the metadata at `location`, else null.
+  std::shared_ptr<const iceberg::TableMetadata> Remembered(const std::string& location) {
+    return metadata_.Find(location);
+  }
 
  private:
   storage::Storage& storage_;
   const int write_threads_;
   LocationCache<iceberg::TableMetadata> metadata_{64};
   LocationCache<std::vector<iceberg::ManifestFile>> manifests_{64};
+  static constexpr size_t kSmallManifest = 65'536;
+  LocationCache<std::string> small_manifests_{512};
 };
 
 // "<table>/metadata/00007-<uuid>.metadata.json"

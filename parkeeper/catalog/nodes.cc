@@ -28,15 +28,21 @@ Result<bj::value> ParseNode(std::string_view text, std::string_view what) {
   return value;
 }
 
+std::string EncodeHash(uint64_t hash) { return fmt::format("{:016x}", hash); }
+
+Result<uint64_t> DecodeHash(const bj::object& object) {
+  return std::strtoull(PK_TRY(json::String(object, "hash")).c_str(), nullptr, 16);
+}
+
 Result<RecordedCommit> DecodeCommit(const bj::value& value) {
   const bj::object& object = *PK_TRY(json::AsObject(value, "commits"));
   RecordedCommit commit;
   commit.id = PK_TRY(Uuid::Parse(PK_TRY(json::String(object, "id"))));
-  const std::string hash = PK_TRY(json::String(object, "hash"));
-  commit.request_hash = std::strtoull(hash.c_str(), nullptr, 16);
+  commit.request_hash = PK_TRY(DecodeHash(object));
   commit.committed = PK_TRY(json::Bool(object, "committed"));
   commit.snapshot_id = PK_TRY(json::OptionalInt64(object, "snapshot"));
   commit.reason = PK_TRY(json::OptionalString(object, "reason")).value_or("");
+  commit.unjudged = PK_TRY(json::OptionalBool(object, "unjudged")).value_or(false);
   return commit;
 }
 
@@ -71,6 +77,12 @@ std::string HeadPath(std::string_view key) {
 }
 
 std::string QueuePath(std::string_view key) { return HeadPath(key) + "/q"; }
+
+std::string EntryPath(std::string_view key, const Uuid& commit_id) {
+  return fmt::format("{}/c-{}", QueuePath(key), commit_id.ToString());
+}
+
+std::string LeasePath(std::string_view key) { return HeadPath(key) + "/lease"; }
 
 std::string RecordsPath(std::string_view key) { return HeadPath(key) + "/r"; }
 
@@ -160,10 +172,11 @@ std::string Encode(const RecordNode& node) {
   bj::array commits;
   for (const RecordedCommit& commit : node.commits) {
     bj::object object{{"id", commit.id.ToString()},
-                      {"hash", fmt::format("{:016x}", commit.request_hash)},
+                      {"hash", EncodeHash(commit.request_hash)},
                       {"committed", commit.committed}};
     PutOptional(object, "snapshot", commit.snapshot_id);
     if (!commit.reason.empty()) object["reason"] = commit.reason;
+    if (commit.unjudged) object["unjudged"] = true;
     commits.push_back(std::move(object));
   }
   return bj::serialize(bj::object{{"round", node.round},
@@ -182,6 +195,35 @@ Result<RecordNode> DecodeRecord(std::string_view text) {
   for (const bj::value& commit : *PK_TRY(json::Array(object, "commits"))) {
     node.commits.push_back(PK_TRY(DecodeCommit(commit)));
   }
+  return node;
+}
+
+std::string Encode(const EntryNode& node) {
+  bj::object object{{"state", node.cancelled ? "cancelled" : "pending"},
+                    {"since", node.since},
+                    {"hash", EncodeHash(node.request_hash)}};
+  if (!node.commit_file.empty()) object["file"] = node.commit_file;
+  std::string text = bj::serialize(object);
+  if (!node.commit.empty()) {
+    text.back() = ',';
+    text += fmt::format(R"("commit":{}}})", node.commit);
+  }
+  return text;
+}
+
+Result<EntryNode> DecodeEntry(std::string_view text) {
+  const bj::value value = PK_TRY(ParseNode(text, "entry node"));
+  const bj::object& object = value.get_object();
+  EntryNode node{.cancelled = PK_TRY(json::String(object, "state")) == "cancelled",
+                 .since = PK_TRY(json::Int64(object, "since")),
+                 .request_hash = PK_TRY(DecodeHash(object)),
+                 .commit = {},
+                 .commit_file = PK_TRY(json::OptionalString(object, "file")).value_or("")};
+  if (const bj::object* commit = PK_TRY(json::OptionalObject(object, "commit"))) {
+    node.commit = bj::serialize(*commit);
+  }
+  PK_CHECK(node.cancelled || node.commit.empty() != node.commit_file.empty(),
+           Corrupt("entry node: either 'commit' or 'file' must say what is to be done"));
   return node;
 }
 

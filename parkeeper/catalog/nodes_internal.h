@@ -27,6 +27,8 @@ std::string NameBucketPath(const TableName& name);  // "/ns/n/sales/t/3f"
 std::string NamePath(const TableName& name);        // "/ns/n/sales/t/3f/orders"
 std::string HeadPath(std::string_view key);         // "/t/9c/9c1b...": the key's first two digits
 std::string QueuePath(std::string_view key);
+std::string EntryPath(std::string_view key, const Uuid& commit_id);
+std::string LeasePath(std::string_view key);
 std::string RecordsPath(std::string_view key);
 std::string RecordPath(std::string_view key, int64_t version);
 
@@ -75,8 +77,13 @@ struct RecordedCommit {
   Uuid id;
   uint64_t request_hash = 0;
   bool committed = false;
-  std::optional<int64_t> snapshot_id;
-  std::string reason;  // of a rejection
+  std::optional<int64_t> snapshot_id = {};
+  std::string reason = {};  // of a rejection
+  // Neither committed by this round nor rejected: an earlier record may have said what became of
+  // it, and is gone. Its writer does not know; nobody applies it any more.
+  bool unjudged = false;
+
+  bool operator==(const RecordedCommit&) const = default;
 };
 struct RecordNode {
   std::string round;  // guid of the attempt that made this version
@@ -86,5 +93,17 @@ struct RecordNode {
 };
 std::string Encode(const RecordNode& node);
 Result<RecordNode> DecodeRecord(std::string_view text);
+
+// A commit that waits in a table's queue. Version 0 of its node: pending; version 1: cancelled.
+struct EntryNode {
+  bool cancelled = false;
+  // The records of versions up to this one do not name the commit's id, its writer knows.
+  int64_t since = 0;
+  uint64_t request_hash = 0;
+  std::string commit;       // as iceberg::ToJson(TableCommit) writes it, or
+  std::string commit_file;  // the location of a file that holds it
+};
+std::string Encode(const EntryNode& node);
+Result<EntryNode> DecodeEntry(std::string_view text);
 
 }  // namespace pk::catalog

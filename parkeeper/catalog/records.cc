@@ -43,10 +43,11 @@ uint64_t RequestHash(const iceberg::TableCommit& commit) {
 }
 
 Result<Sweep> PlanSweep(const CommitContext& context, const std::string& key, const ReadHead& head,
-                        Backoff& backoff) {
+                        int64_t& next_sweep_ms, Backoff& backoff) {
   Sweep sweep{.removals = {}, .floor = head.node.floor, .swept_to_ms = head.node.swept_to_ms};
   // Reading records costs a round trip, so do it once for many.
   if (head.node.version - head.node.floor + 1 < kSweepMost) return sweep;
+  if (head.stat.mtime_ms <= next_sweep_ms) return sweep;
   std::vector<coordination::ReadRequest> requests;
   for (int64_t n = head.node.floor; n < head.node.floor + kSweepMost; ++n) {
     requests.push_back({.path = RecordPath(key, n)});
@@ -63,7 +64,10 @@ Result<Sweep> PlanSweep(const CommitContext& context, const std::string& key, co
     for (const RecordedCommit& commit : record.commits) {
       youngest_ms = std::max(youngest_ms, commit.id.UnixMs());
     }
-    if (head.stat.mtime_ms - youngest_ms <= context.options.retention.count()) break;
+    if (head.stat.mtime_ms - youngest_ms <= context.options.retention.count()) {
+      next_sweep_ms = youngest_ms + context.options.retention.count();
+      break;
+    }
     sweep.removals.Remove(requests[i].path, 0);
     ++sweep.floor;
     sweep.swept_to_ms = std::max(sweep.swept_to_ms, youngest_ms);

@@ -18,8 +18,6 @@ using Summary = std::map<std::string, std::string>;
 
 namespace {
 
-constexpr int64_t kDefaultManifestBytes = int64_t{8} << 20;
-constexpr const char* kManifestBytesProperty = "commit.manifest.target-size-bytes";
 constexpr const char* kCodecProperty = "write.avro.compression-codec";
 
 // The number in `text`, or `fallback` when it is none.
@@ -27,28 +25,6 @@ int64_t NumberOr(std::string_view text, int64_t fallback) {
   int64_t number = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
   return failure == std::errc() && end == text.data() + text.size() ? number : fallback;
-}
-
-// "gzip" is what Iceberg's property calls Avro's deflate.
-Result<manifest::Codec> CodecOf(const TableMetadata& metadata) {
-  const std::string name = metadata.Property(kCodecProperty, "gzip");
-  if (name == "gzip") return manifest::Codec::kDeflate;
-  if (name == "uncompressed") return manifest::Codec::kNull;
-  if (name == "zstd") return manifest::Codec::kZstd;
-  return manifest::ParseCodec(name).With(kCodecProperty);
-}
-
-Result<> CheckFiles(const iceberg::AppendFiles& append, const TableMetadata& metadata) {
-  PK_CHECK(metadata.FindSchema(append.schema_id) != nullptr,
-           InvalidArgument(fmt::format("the table has no schema {}", append.schema_id)));
-  for (const DataFile& file : append.files) {
-    PK_CHECK(metadata.FindSpec(file.spec_id) != nullptr,
-             InvalidArgument(fmt::format("the table has no partition spec {}, which {} has",
-                                         file.spec_id, file.location)));
-    PK_CHECK(file.content == iceberg::FileContent::kData,
-             InvalidArgument(fmt::format("{} is no data file", file.location)));
-  }
-  return {};
 }
 
 class ManifestSet {
@@ -59,8 +35,7 @@ class ManifestSet {
         codec_(codec),
         append_(append),
         prefix_(fmt::format("{}/metadata/{}", metadata.location, ids.NewUuid4().ToString())),
-        target_bytes_(
-            NumberOr(metadata.Property(kManifestBytesProperty, ""), kDefaultManifestBytes)) {}
+        target_bytes_(ManifestTargetBytes(metadata)) {}
 
   // All files of one spec.
   Result<> Write(int32_t spec_id, const std::vector<const DataFile*>& files) {
@@ -104,17 +79,22 @@ class ManifestSet {
   const int64_t target_bytes_;
 };
 
-Summary AddedCounts(const iceberg::AppendFiles& append) {
+Summary AddedCounts(const std::vector<const iceberg::AppendFiles*>& appends) {
   int64_t rows = 0, bytes = 0;
+  size_t files = 0;
   std::map<int32_t, std::set<std::vector<iceberg::Value>, iceberg::TupleLess>> partitions;
-  for (const DataFile& file : append.files) {
-    rows += file.record_count;
-    bytes += file.file_size;
-    partitions[file.spec_id].insert(file.partition);
+  Summary summary;
+  for (const iceberg::AppendFiles* append : appends) {
+    summary.insert(append->summary.begin(), append->summary.end());
+    files += append->files.size();
+    for (const DataFile& file : append->files) {
+      rows += file.record_count;
+      bytes += file.file_size;
+      partitions[file.spec_id].insert(file.partition);
+    }
   }
-  Summary summary = append.summary;
   summary["operation"] = "append";
-  summary["added-data-files"] = std::to_string(append.files.size());
+  summary["added-data-files"] = std::to_string(files);
   summary["added-records"] = std::to_string(rows);
   summary["added-files-size"] = std::to_string(bytes);
   size_t changed = 0;
@@ -145,19 +125,53 @@ void AddTotals(const iceberg::Snapshot* parent, Summary& summary) {
 
 }  // namespace
 
-Result<PreparedAppend> PrepareAppend(const iceberg::AppendFiles& append,
+int64_t NumberProperty(const TableMetadata& metadata, std::string_view name, int64_t fallback) {
+  return NumberOr(metadata.Property(name, ""), fallback);
+}
+
+int64_t ManifestTargetBytes(const TableMetadata& metadata) {
+  return NumberProperty(metadata, "commit.manifest.target-size-bytes", int64_t{8} << 20);
+}
+
+// "gzip" is what Iceberg's property calls Avro's deflate.
+Result<manifest::Codec> ManifestCodec(const TableMetadata& metadata) {
+  const std::string name = metadata.Property(kCodecProperty, "gzip");
+  if (name == "gzip") return manifest::Codec::kDeflate;
+  if (name == "uncompressed") return manifest::Codec::kNull;
+  if (name == "zstd") return manifest::Codec::kZstd;
+  return manifest::ParseCodec(name).With(kCodecProperty);
+}
+
+Result<> CheckAppend(const iceberg::AppendFiles& append, const TableMetadata& metadata) {
+  PK_CHECK(metadata.FindSchema(append.schema_id) != nullptr,
+           InvalidArgument(fmt::format("the table has no schema {}", append.schema_id)));
+  for (const DataFile& file : append.files) {
+    PK_CHECK(metadata.FindSpec(file.spec_id) != nullptr,
+             InvalidArgument(fmt::format("the table has no partition spec {}, which {} has",
+                                         file.spec_id, file.location)));
+    PK_CHECK(file.content == iceberg::FileContent::kData,
+             InvalidArgument(fmt::format("{} is no data file", file.location)));
+  }
+  const auto ref = metadata.refs.find(append.branch);
+  PK_CHECK(ref == metadata.refs.end() || !ref->second.is_tag,
+           InvalidArgument(fmt::format("'{}' is a tag, not a branch", append.branch)));
+  return {};
+}
+
+Result<PreparedAppend> PrepareAppend(const std::vector<const iceberg::AppendFiles*>& appends,
                                      const TableMetadata& metadata, IdSource& ids) {
-  PK_TRY(CheckFiles(append, metadata));
-  const manifest::Codec codec = PK_TRY(CodecOf(metadata));
+  const manifest::Codec codec = PK_TRY(ManifestCodec(metadata));
   PreparedAppend prepared;
   do {
     prepared.snapshot_id = ids.NewSnapshotId();
   } while (metadata.FindSnapshot(prepared.snapshot_id) != nullptr);
-  prepared.branch = append.branch;
-  prepared.summary = AddedCounts(append);
+  prepared.branch = appends.front()->branch;
+  prepared.summary = AddedCounts(appends);
 
   std::map<int32_t, std::vector<const DataFile*>> by_spec;
-  for (const DataFile& file : append.files) by_spec[file.spec_id].push_back(&file);
+  for (const iceberg::AppendFiles* append : appends) {
+    for (const DataFile& file : append->files) by_spec[file.spec_id].push_back(&file);
+  }
   ManifestSet manifests(metadata, codec, prepared, ids);
   for (const auto& [spec_id, files] : by_spec) PK_TRY(manifests.Write(spec_id, files));
   return prepared;
@@ -178,13 +192,14 @@ Result<ProducedSnapshot> ProduceSnapshot(const PreparedAppend& append, const Tab
   AddTotals(parent.get(), snapshot.summary);
 
   std::vector<ManifestFile> manifests = append.manifests;
+  manifests.insert(manifests.end(), present.begin(), present.end());
   for (ManifestFile& manifest : manifests) {
+    if (manifest.added_snapshot_id != snapshot.snapshot_id) continue;
     manifest.sequence_number = snapshot.sequence_number;
     if (manifest.min_sequence_number < 0) {
       manifest.min_sequence_number = snapshot.sequence_number;
     }
   }
-  manifests.insert(manifests.end(), present.begin(), present.end());
 
   ProducedSnapshot produced;
   produced.manifest_list.location = fmt::format("{}/metadata/snap-{}-{}.avro", base.location,
@@ -194,20 +209,18 @@ Result<ProducedSnapshot> ProduceSnapshot(const PreparedAppend& append, const Tab
                                           .snapshot_id = snapshot.snapshot_id,
                                           .parent_snapshot_id = snapshot.parent_id,
                                           .sequence_number = snapshot.sequence_number,
-                                          .codec = PK_TRY(CodecOf(base))},
+                                          .codec = PK_TRY(ManifestCodec(base))},
                                          manifests));
   snapshot.manifest_list = produced.manifest_list.location;
 
   iceberg::SnapshotRef ref;
-  if (const auto found = base.refs.find(append.branch); found != base.refs.end()) {
-    PK_CHECK(!found->second.is_tag,
-             InvalidArgument(fmt::format("'{}' is a tag, not a branch", append.branch)));
-    ref = found->second;
-  }
+  const auto found = base.refs.find(append.branch);
+  if (found != base.refs.end()) ref = found->second;
   ref.snapshot_id = snapshot.snapshot_id;
   produced.updates.emplace_back(
       iceberg::AddSnapshot{std::make_shared<const iceberg::Snapshot>(std::move(snapshot))});
   produced.updates.emplace_back(iceberg::SetSnapshotRef{append.branch, std::move(ref)});
+  produced.manifests = std::move(manifests);
   return produced;
 }
 

@@ -7,12 +7,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "parkeeper/base/ids.h"
 #include "parkeeper/base/result.h"
 #include "parkeeper/iceberg/table_commit.h"
 #include "parkeeper/iceberg/table_metadata.h"
+#include "parkeeper/manifest/codec.h"
 
 namespace pk::catalog {
 
@@ -22,7 +24,13 @@ struct NewFile {
   std::string bytes;
 };
 
-// The part of an append that does not depend on what the table has become meanwhile.
+// Properties of the table; one that is no number counts as not set.
+int64_t NumberProperty(const iceberg::TableMetadata& metadata, std::string_view name,
+                       int64_t fallback);
+int64_t ManifestTargetBytes(const iceberg::TableMetadata& metadata);
+Result<manifest::Codec> ManifestCodec(const iceberg::TableMetadata& metadata);
+
+// What a run of appends adds in one snapshot, before it is known on top of what.
 struct PreparedAppend {
   int64_t snapshot_id = 0;
   std::vector<NewFile> files;                    // manifests
@@ -30,12 +38,17 @@ struct PreparedAppend {
   std::map<std::string, std::string> summary;    // the added counts
   std::string branch;
 };
-// kInvalidArgument: files of a partition spec or schema that the table does not have.
-Result<PreparedAppend> PrepareAppend(const iceberg::AppendFiles& append,
+// kInvalidArgument: a tag for a branch, or files of a partition spec or schema that the table does
+// not have.
+Result<> CheckAppend(const iceberg::AppendFiles& append, const iceberg::TableMetadata& metadata);
+// `appends`, at least one, are to one branch, and none contradicts another's summary; each was
+// checked.
+Result<PreparedAppend> PrepareAppend(const std::vector<const iceberg::AppendFiles*>& appends,
                                      const iceberg::TableMetadata& metadata, IdSource& ids);
 
 struct ProducedSnapshot {
   NewFile manifest_list;
+  std::vector<iceberg::ManifestFile> manifests;  // that it holds
   std::vector<iceberg::TableUpdate> updates;
 };
 // The snapshot of this append on top of `base`, whose branch holds `present` manifests.

@@ -13,6 +13,10 @@ using iceberg::TableMetadata;
 
 namespace {
 
+constexpr size_t kTablesRemembered = 256;
+// A drop answers so many of those who wait in the table's queue; others see it for themselves.
+constexpr size_t kWaitersTold = 300;
+
 // A folder of its own for every table ever made: a table created again under a name never meets old
 // files.
 std::string NewTableLocation(const storage::Storage& storage, const TableName& name,
@@ -28,6 +32,35 @@ std::string NewTableLocation(const storage::Storage& storage, const TableName& n
   std::string location = storage.root();
   for (const std::string& level : name.ns.levels) location += "/" + plain(level);
   return fmt::format("{}/{}-{}", location, plain(name.name), key.substr(0, 13));
+}
+
+// Some of the commits that wait in the table's queue, rejected because it is dropped, and the
+// removal of their entries.
+struct Dismissed {
+  std::vector<RecordedCommit> commits;
+  Transaction removals;
+};
+Result<Dismissed> DismissQueue(coordination::SessionSource& sessions, const std::string& key,
+                               Backoff& backoff) {
+  Dismissed dismissed;
+  const std::string queue = QueuePath(key);
+  auto listed = PK_TRY(ReadUntilKnown(sessions, {{.path = queue, .children = true}}, backoff));
+  if (!listed[0].ok()) return dismissed;
+  std::vector<std::string>& names = listed[0]->children;
+  names.resize(std::min(names.size(), kWaitersTold));
+  std::vector<coordination::ReadRequest> requests;
+  for (const std::string& name : names) requests.push_back({.path = queue + "/" + name});
+  const auto replies = PK_TRY(ReadUntilKnown(sessions, requests, backoff));
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto id = Uuid::Parse(std::string_view(names[i]).substr(std::min<size_t>(names[i].size(), 2)));
+    if (!id.ok() || !replies[i].ok()) continue;
+    const auto entry = DecodeEntry(replies[i]->node.value);
+    if (!entry.ok()) continue;
+    dismissed.commits.push_back(
+        {.id = *id, .request_hash = entry->request_hash, .reason = "the table was dropped"});
+    dismissed.removals.Remove(requests[i].path, replies[i]->node.stat.version);
+  }
+  return dismissed;
 }
 
 Error NoTable(const TableName& name) {
@@ -279,13 +312,15 @@ Result<> CoordinatedCatalog::DropTable(const TableName& name, bool purge) {
     }
     HeadNode next = head.node;
     next.dropped = true;
+    Dismissed dismissed = PK_TRY(DismissQueue(sessions_, found.node.key, backoff));
     const RecordNode record{.round = options_.ids->NewUuid4().ToString(),
                             .dropped = true,
                             .metadata_location = next.metadata_location,
-                            .commits = {}};
-    const auto moved = PK_TRY(MoveHead(sessions_, found.node.key, head, next, record,
-                                       Transaction().Remove(NamePath(name), found.version),
-                                       *options_.ids, backoff));
+                            .commits = std::move(dismissed.commits)};
+    const auto moved = PK_TRY(MoveHead(
+        sessions_, found.node.key, head, next, record,
+        Transaction().Remove(NamePath(name), found.version).Append(dismissed.removals),
+        *options_.ids, backoff));
     if (std::holds_alternative<Moved>(moved)) {
       Result<> purged = purge ? PurgeFiles(files_, head.node.metadata_location) : Result<>();
       SweepTombstones(context_, found.node.key);
@@ -299,7 +334,24 @@ Result<CommitResult> CoordinatedCatalog::Commit(const std::string& table_key,
                                                 const iceberg::TableCommit& commit, CommitId id) {
   PK_CHECK(Uuid::Parse(table_key).ok(),
            InvalidArgument(fmt::format("'{}' is no table key", table_key)));
-  return CommitToTable(context_, table_key, commit, id);
+  return CommitsOf(table_key)->Commit(commit, id);
+}
+
+std::shared_ptr<TableCommits> CoordinatedCatalog::CommitsOf(const std::string& table_key) {
+  // Tables that nobody commits to are forgotten once there are many; ending their combiner takes a
+  // while, so outside of the mutex.
+  std::vector<std::shared_ptr<TableCommits>> idle;
+  std::lock_guard lock(mutex_);
+  auto& commits = commits_[table_key];
+  if (commits == nullptr) commits = std::make_shared<TableCommits>(context_, table_key);
+  if (commits_.size() <= kTablesRemembered) return commits;
+  const std::shared_ptr<TableCommits> wanted = commits;
+  std::erase_if(commits_, [&](auto& entry) {
+    if (entry.second.use_count() > 1) return false;
+    idle.push_back(std::move(entry.second));
+    return true;
+  });
+  return wanted;
 }
 
 }  // namespace pk::catalog

@@ -14,27 +14,35 @@ using coordination::Transaction;
 constexpr int64_t kTombstoneMs = int64_t{24} * 3'600'000;
 constexpr size_t kHeadsLookedAt = 500;
 constexpr size_t kTombstonesSwept = 8;
-constexpr size_t kRecordsPerTransaction = 1'000;
+constexpr size_t kNodesPerTransaction = 1'000;
 
 std::vector<std::string> Children(const std::vector<Result<coordination::ReadReply>>& replies) {
   return replies[0].ok() ? replies[0]->children : std::vector<std::string>();
+}
+
+// Adds the removal of a node and its children to `transaction`, which is sent as often as it is
+// full. Nothing when the node is gone.
+Result<> RemoveWithChildren(const CommitContext& context, const std::string& path,
+                            Transaction& transaction, Backoff& backoff) {
+  auto replies =
+      PK_TRY(ReadUntilKnown(context.sessions, {{.path = path, .children = true}}, backoff));
+  for (const std::string& child : Children(replies)) {
+    transaction.Remove(path + "/" + child, kAnyVersion);
+    if (transaction.operations().size() < kNodesPerTransaction) continue;
+    PK_TRY(SendUntilKnown(context.sessions, transaction, backoff));
+    transaction = {};
+  }
+  if (replies[0].ok()) transaction.Remove(path, kAnyVersion);
+  return {};
 }
 
 // Removes the head and all below it, in steps; whoever finds records gone and the head dropped
 // cannot tell any more what they said, and says so.
 Result<> RemoveTombstone(const CommitContext& context, const std::string& key, int32_t version,
                          Backoff& backoff) {
-  const std::string records = RecordsPath(key);
-  auto replies =
-      PK_TRY(ReadUntilKnown(context.sessions, {{.path = records, .children = true}}, backoff));
   Transaction transaction;
-  for (const std::string& record : Children(replies)) {
-    transaction.Remove(records + "/" + record, kAnyVersion);
-    if (transaction.operations().size() < kRecordsPerTransaction) continue;
-    PK_TRY(SendUntilKnown(context.sessions, transaction, backoff));
-    transaction = {};
-  }
-  if (replies[0].ok()) transaction.Remove(records, kAnyVersion).Remove(QueuePath(key), kAnyVersion);
+  PK_TRY(RemoveWithChildren(context, RecordsPath(key), transaction, backoff));
+  PK_TRY(RemoveWithChildren(context, QueuePath(key), transaction, backoff));
   transaction.Remove(HeadPath(key), version);
   PK_TRY(SendUntilKnown(context.sessions, transaction, backoff));
   return {};

@@ -184,7 +184,8 @@ TEST_F(LakeTest, IsSoundAfterImportsAtOnce) {
   PK_ASSERT_OK(const Diagnosis diagnosis, Diagnose(*lake_, {.deep = true, .progress = {}}));
   EXPECT_THAT(diagnosis.findings, ::testing::IsEmpty());
   EXPECT_EQ(diagnosis.tables, 1);
-  EXPECT_EQ(diagnosis.snapshots, 4);
+  EXPECT_GE(diagnosis.snapshots, 1);  // imports that met are one version
+  EXPECT_LE(diagnosis.snapshots, 4);
   EXPECT_EQ(diagnosis.data_files, 12);
   PK_ASSERT_OK(const auto table, lake_->catalog().LoadTable(kOrders));
   EXPECT_EQ(table.metadata->current_snapshot()->summary.at("total-records"), "40");

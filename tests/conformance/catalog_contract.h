@@ -279,7 +279,7 @@ TEST_P(CatalogContract, ConcurrentAppendsAllCount) {
     }
   }
   PK_ASSERT_OK(const LoadedTable loaded, catalog_->LoadTable(kOrders));
-  EXPECT_EQ(loaded.version, kWriters * kEach);
+  EXPECT_LE(loaded.version, kWriters * kEach);  // those that met are one version
   EXPECT_EQ(Total(loaded, "total-records"), std::to_string(kWriters * kEach));
   EXPECT_EQ(Total(loaded, "total-data-files"), std::to_string(kWriters * kEach));
 }

@@ -31,7 +31,7 @@ class Process {
           all.late_request += faults.late;
           all.latest = faults.latest;
           return simulation_.MakeClient(all);
-        }) {
+        }, simulation.clock()) {
     storage_ = storage::MakeFaulty(
         storage, {.schedule = [this, odds = faults.odds](storage::Call,
                                                          std::string_view) { return Draw(odds); },
@@ -44,7 +44,8 @@ class Process {
                                 {.retry = {.within = within},
                                  .write_threads = 1,
                                  .clock = &simulation.clock(),
-                                 .ids = &simulation.ids()});
+                                 .ids = &simulation.ids(),
+                                 .executor = &simulation.executor()});
       if (opened.ok()) catalog_ = std::move(opened).value();
     }
   }

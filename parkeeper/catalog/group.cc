@@ -1,0 +1,174 @@
+#include "parkeeper/catalog/group_internal.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "parkeeper/catalog/merge_internal.h"
+#include "parkeeper/catalog/snapshot_internal.h"
+
+namespace pk::catalog {
+
+using iceberg::AppendFiles;
+using iceberg::TableMetadata;
+using iceberg::UpdateTable;
+
+namespace {
+
+// Of the commit alone, so that others in its group go on.
+bool IsRejection(const Error& error) {
+  return error.code() == ErrorCode::kInvalidArgument || error.code() == ErrorCode::kConflict ||
+         error.code() == ErrorCode::kUnsupported;
+}
+
+// The oldest snapshots beyond the table's most, without those that a branch or tag names. No more
+// than were added: a table that came with a longer history keeps it.
+std::vector<int64_t> TooMany(const TableMetadata& metadata, size_t before) {
+  const int64_t most = NumberProperty(metadata, "commit.max-snapshots", 1'000);
+  const int64_t now = int64_t(metadata.snapshots.size());
+  const int64_t over = most <= 0 ? 0 : std::min(now - most, now - int64_t(before));
+  std::vector<int64_t> ids;
+  for (const auto& snapshot : metadata.snapshots) {
+    if (int64_t(ids.size()) >= over) break;
+    const bool named = std::ranges::any_of(metadata.refs, [&](const auto& ref) {
+      return ref.second.snapshot_id == snapshot->snapshot_id;
+    });
+    if (!named) ids.push_back(snapshot->snapshot_id);
+  }
+  return ids;
+}
+
+std::optional<int64_t> AddedSnapshot(const UpdateTable& update) {
+  std::optional<int64_t> id;
+  for (const iceberg::TableUpdate& change : update.updates) {
+    const auto* added = std::get_if<iceberg::AddSnapshot>(&change);
+    if (added != nullptr) id = added->snapshot->snapshot_id;
+  }
+  return id;
+}
+
+}  // namespace
+
+Group::Group(MetadataFiles& files, std::shared_ptr<const TableMetadata> base, std::string location,
+             int64_t version, Clock& clock, IdSource& ids)
+    : files_(files),
+      base_(std::move(base)),
+      base_location_(std::move(location)),
+      version_(version),
+      clock_(clock),
+      ids_(ids),
+      state_(*base_) {}
+
+Result<size_t> Group::Add(const iceberg::TableCommit& commit) {
+  const size_t place = built_.outcomes.size();
+  built_.outcomes.emplace_back(AppliedInGroup{});
+  if (const auto* append = std::get_if<AppendFiles>(&commit.change)) {
+    PK_TRY(AddAppend(place, *append));
+  } else {
+    PK_TRY(AddUpdate(place, std::get<UpdateTable>(commit.change)));
+  }
+  return place;
+}
+
+bool Group::FitsRun(const AppendFiles& append) const {
+  if (run_.empty()) return true;
+  if (append.branch != run_.front()->branch) return false;
+  // What a writer says of its snapshot, such as how far it has come, is not overwritten.
+  return std::ranges::all_of(append.summary, [&](const auto& member) {
+    const auto found = run_summary_.find(member.first);
+    return found == run_summary_.end() || found->second == member.second;
+  });
+}
+
+Result<> Group::AddAppend(size_t place, const AppendFiles& append) {
+  if (!FitsRun(append)) PK_TRY(EndRun());
+  if (const Result<> fits = CheckAppend(append, state_); !fits.ok()) {
+    built_.outcomes[place] = Rejected{fits.error().message()};
+    return {};
+  }
+  run_.push_back(&append);
+  run_places_.push_back(place);
+  run_summary_.insert(append.summary.begin(), append.summary.end());
+  return {};
+}
+
+Result<> Group::AddUpdate(size_t place, const UpdateTable& update) {
+  PK_TRY(EndRun());
+  for (const iceberg::TableRequirement& requirement : update.requirements) {
+    const Result<> holds = iceberg::Check(requirement, &state_);
+    if (holds.ok()) continue;
+    built_.outcomes[place] = Rejected{holds.error().message()};
+    return {};
+  }
+  auto next = iceberg::Apply(state_, update.updates, clock_.WallMs());
+  if (!next.ok() && IsRejection(next.error())) {
+    built_.outcomes[place] = Rejected{next.error().message()};
+    return {};
+  }
+  state_ = PK_TRY(std::move(next));
+  changed_ = true;
+  built_.outcomes[place] = AppliedInGroup{AddedSnapshot(update)};
+  return {};
+}
+
+Result<std::vector<iceberg::TableUpdate>> Group::ProduceRun(
+    const std::vector<const AppendFiles*>& run, const std::vector<size_t>& places) {
+  PreparedAppend prepared = PK_TRY(PrepareAppend(run, state_, ids_));
+  const auto parent = state_.FindRef(prepared.branch);
+  auto present = *PK_TRY(files_.LoadManifests(parent.get()));
+  // A merge is for speed: what cannot be read is not what this commit is about.
+  static_cast<void>(MergeManifests(files_, state_, prepared.snapshot_id, present, prepared.files,
+                                   ids_));
+  ProducedSnapshot produced =
+      PK_TRY(ProduceSnapshot(prepared, state_, present, clock_.WallMs(), ids_));
+  // The next run of this group stands on a list that is not written yet.
+  files_.Remember(produced.manifest_list.location, std::move(produced.manifests));
+  for (const NewFile& manifest : prepared.files) {
+    files_.RememberManifest(manifest.location, manifest.bytes);
+  }
+  built_.files.insert(built_.files.end(), std::make_move_iterator(prepared.files.begin()),
+                      std::make_move_iterator(prepared.files.end()));
+  built_.files.push_back(std::move(produced.manifest_list));
+  for (const size_t place : places) built_.outcomes[place] = AppliedInGroup{prepared.snapshot_id};
+  return std::move(produced.updates);
+}
+
+Result<> Group::EndRun() {
+  const auto run = std::exchange(run_, {});
+  const auto places = std::exchange(run_places_, {});
+  run_summary_.clear();
+  if (run.empty()) return {};
+  auto updates = ProduceRun(run, places);
+  if (updates.ok()) {
+    state_ = PK_TRY(iceberg::Apply(state_, *updates, clock_.WallMs()));
+    changed_ = true;
+    return {};
+  }
+  if (!IsRejection(updates.error())) return std::move(updates).error();
+  if (run.size() == 1) {
+    built_.outcomes[places[0]] = Rejected{updates.error().message()};
+    return {};
+  }
+  // One of them is at fault; each for itself shows which.
+  for (size_t i = 0; i < run.size(); ++i) {
+    run_ = {run[i]};
+    run_places_ = {places[i]};
+    PK_TRY(EndRun());
+  }
+  return {};
+}
+
+Result<Group::Built> Group::Finish() {
+  PK_TRY(EndRun());
+  if (!changed_) return std::move(built_);
+  if (const auto ids = TooMany(state_, base_->snapshots.size()); !ids.empty()) {
+    state_ = PK_TRY(iceberg::Apply(state_, {iceberg::RemoveSnapshots{ids}}, clock_.WallMs()));
+  }
+  iceberg::AppendMetadataLog(state_, base_location_, base_->last_updated_ms);
+  built_.metadata_location = MetadataLocation(state_, version_ + 1, ids_);
+  built_.files.push_back({built_.metadata_location, iceberg::ToJson(state_)});
+  built_.metadata = std::make_shared<const TableMetadata>(std::move(state_));
+  return std::move(built_);
+}
+
+}  // namespace pk::catalog

@@ -1,0 +1,484 @@
+// The commit queue in virtual time: who waits, who works, what each is told; and a combiner that
+// meets a fault at every single step of its round.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "parkeeper/catalog/nodes_internal.h"
+#include "parkeeper/manifest/manifest_list.h"
+#include "parkeeper/manifest/manifest_reader.h"
+#include "parkeeper/storage/memory.h"
+#include "tests/simulation/for_each_seed.h"
+#include "tests/simulation/simulated_process.h"
+#include "tests/support/matchers.h"
+
+namespace pk::catalog {
+namespace {
+
+using coordination::CommitOutcome;
+using coordination::Coordinator;
+using coordination::Faults;
+using coordination::Simulation;
+using coordination::Transaction;
+using testing::IsOk;
+
+const Namespace kSales{{"sales"}};
+const TableName kOrders{kSales, "orders"};
+
+// Counts the modifications that a process asks for, and lets one of its calls meet a fault.
+struct Script {
+  int writes = 0;
+  int calls = 0;
+  int fault_at = 0;  // the call, counted from 1
+  Faults fault = {};
+  bool counts = false;
+};
+
+class ScriptedCoordinator final : public Coordinator {
+  template <class Body>
+  auto Call(const Body& body) {
+    script_.calls += script_.counts;
+    const bool fails = script_.counts && script_.calls == script_.fault_at;
+    if (fails) simulation_.SetFaults(*inner_, script_.fault);
+    auto result = body();
+    if (fails) simulation_.SetFaults(*inner_, {});
+    return result;
+  }
+
+ public:
+  ScriptedCoordinator(Simulation& simulation, Script& script)
+      : simulation_(simulation), script_(script), inner_(simulation.MakeClient()) {}
+
+  Result<coordination::Node> Get(std::string_view path) override {
+    return Call([&] { return inner_->Get(path); });
+  }
+  Result<std::vector<std::string>> List(std::string_view path) override {
+    return Call([&] { return inner_->List(path); });
+  }
+  Result<std::vector<Result<coordination::ReadReply>>> Read(
+      const std::vector<coordination::ReadRequest>& requests) override {
+    return Call([&] { return inner_->Read(requests); });
+  }
+  Result<CommitOutcome> Commit(const Transaction& transaction) override {
+    script_.writes += script_.counts;
+    return Call([&] { return inner_->Commit(transaction); });
+  }
+  Result<std::unique_ptr<coordination::Watch>> StartWatch(std::string_view path,
+                                                          coordination::WatchScope scope) override {
+    return Call([&] { return inner_->StartWatch(path, scope); });
+  }
+  Result<> Sync() override { return inner_->Sync(); }
+  coordination::Session& session() override { return inner_->session(); }
+
+ private:
+  Simulation& simulation_;
+  Script& script_;
+  const std::unique_ptr<Coordinator> inner_;
+};
+
+// A process without faults of its own, whose calls follow a script.
+class ScriptedProcess {
+ public:
+  ScriptedProcess(Simulation& simulation, storage::Storage& storage,
+                  std::chrono::milliseconds within = std::chrono::minutes(5))
+      : sessions_(
+            [this, &simulation]() -> Result<std::unique_ptr<Coordinator>> {
+              if (simulation.crashed()) return Unavailable("the process is dead");
+              return std::make_unique<ScriptedCoordinator>(simulation, script);
+            },
+            simulation.clock()) {
+    auto opened = OpenCatalog(sessions_, storage,
+                              {.retry = {.within = within},
+                               .write_threads = 1,
+                               .clock = &simulation.clock(),
+                               .ids = &simulation.ids(),
+                               .executor = &simulation.executor()});
+    EXPECT_THAT(opened, IsOk());
+    if (opened.ok()) catalog_ = std::move(opened).value();
+  }
+  Catalog& catalog() { return *catalog_; }
+
+  Script script;
+
+ private:
+  coordination::SessionSource sessions_;
+  std::unique_ptr<Catalog> catalog_;
+};
+
+// A lake with one table, and what became of the commits to it.
+class Lake {
+ public:
+  explicit Lake(Simulation& simulation)
+      : simulation_(simulation),
+        storage_(storage::MakeMemory("lake", simulation.clock())),
+        client_(simulation.MakeClient()) {
+    ScriptedProcess process(simulation_, *storage_);
+    EXPECT_THAT(process.catalog().CreateNamespace(kSales, {}), IsOk());
+    auto made = process.catalog().CreateTable(kOrders, {});
+    EXPECT_THAT(made, IsOk());
+    if (made.ok()) table_ = *made;
+  }
+
+  iceberg::TableCommit Append(const std::string& name) {
+    iceberg::DataFile file;
+    file.location = fmt::format("{}/data/{}", table_.metadata->location, name);
+    file.record_count = 1;
+    file.file_size = 100;
+    iceberg::AppendFiles append;
+    append.files = {file};
+    append.schema_id = table_.metadata->current_schema_id;
+    return {.id = simulation_.ids().NewUuid7(simulation_.clock()),
+            .change = append,
+            .oldest_file_ms = simulation_.clock().WallMs()};
+  }
+
+  // Of an actor: commits, asks again with the same id while the outcome is unknown.
+  void CommitUntilKnown(ScriptedProcess& process, const std::string& name) {
+    const iceberg::TableCommit commit = Append(name);
+    results_.emplace(name, OutcomeUnknown("not told"));
+    CommitId id = CommitId::kNew;
+    for (int calls = 0; calls < 20 && !simulation_.crashed(); ++calls) {
+      auto result = process.catalog().Commit(table_.key, commit, id);
+      const bool unknown = !result.ok() && result.error().code() == ErrorCode::kOutcomeUnknown;
+      results_.at(name) = std::move(result);
+      if (!unknown) return;
+      id = CommitId::kMaybeRepeated;
+    }
+  }
+
+  const LoadedTable& table() const { return table_; }
+  storage::Storage& storage() { return *storage_; }
+  Coordinator& client() { return *client_; }
+  Simulation& simulation() { return simulation_; }
+  std::map<std::string, Result<CommitResult>>& results() { return results_; }
+  bool IsCommitted(const std::string& name) {
+    const auto& result = results_.at(name);
+    return result.ok() && std::holds_alternative<Committed>(*result);
+  }
+  std::string Reason(const std::string& name) {
+    const auto& result = results_.at(name);
+    if (!result.ok()) return "error: " + result.error().ToString();
+    const Rejected* rejected = std::get_if<Rejected>(&*result);
+    return rejected == nullptr ? "committed" : rejected->reason;
+  }
+
+  HeadNode Head() {
+    EXPECT_THAT(client_->Sync(), IsOk());
+    const auto node = client_->Get(HeadPath(table_.key));
+    EXPECT_THAT(node, IsOk());
+    const auto head = node.ok() ? DecodeHead(node->value) : Result<HeadNode>(NotFound(""));
+    return head.ok() ? *head : HeadNode{};
+  }
+
+  // How often each file is in the table, by its name.
+  std::map<std::string, int> Files() {
+    std::map<std::string, int> files;
+    const auto metadata =
+        iceberg::ParseTableMetadata(*storage::ReadAll(*storage_, Head().metadata_location));
+    EXPECT_THAT(metadata, IsOk());
+    const auto snapshot = metadata->current_snapshot();
+    if (snapshot == nullptr) return files;
+    const auto list =
+        manifest::ReadManifestList(*storage::ReadAll(*storage_, snapshot->manifest_list));
+    EXPECT_THAT(list, IsOk());
+    for (const iceberg::ManifestFile& each : *list) {
+      const auto entries = manifest::ReadEntries(*storage::ReadAll(*storage_, each.location), each,
+                                                 *metadata->FindSpec(each.spec_id),
+                                                 metadata->schema());
+      EXPECT_THAT(entries, IsOk());
+      for (const iceberg::ManifestEntry& entry : *entries) {
+        ++files[entry.file.location.substr(entry.file.location.rfind('/') + 1)];
+      }
+    }
+    return files;
+  }
+
+  // Every acknowledged commit once, no rejected one, an unknown one at most once; nothing waits.
+  void Check() {
+    const auto files = Files();
+    for (const auto& [name, result] : results_) {
+      const auto found = files.find(name);
+      const int times = found == files.end() ? 0 : found->second;
+      if (result.ok()) {
+        EXPECT_EQ(times, IsCommitted(name) ? 1 : 0) << name << ": " << Reason(name);
+      }
+      EXPECT_LE(times, 1) << name;
+    }
+  }
+
+ private:
+  Simulation& simulation_;
+  const std::unique_ptr<storage::Storage> storage_;
+  const std::unique_ptr<Coordinator> client_;
+  LoadedTable table_;
+  std::map<std::string, Result<CommitResult>> results_;
+};
+
+// A lease of somebody who does nothing, so that all commits line up.
+void HoldLease(Lake& lake) {
+  ASSERT_THAT(lake.client().Create(LeasePath(lake.table().key), "test",
+                                   coordination::CreateMode::kEphemeral),
+              IsOk());
+}
+void GiveLeaseBack(Lake& lake) {
+  ASSERT_THAT(lake.client().Remove(LeasePath(lake.table().key), 0), IsOk());
+}
+
+constexpr int kWriters = 6;
+
+// `count` processes that each commit once, while `meanwhile` runs beside them.
+void CommitBeside(Lake& lake, int count, const std::function<void()>& meanwhile,
+                  std::chrono::milliseconds within = std::chrono::minutes(5)) {
+  Simulation& simulation = lake.simulation();
+  for (int i = 0; i < count; ++i) {
+    simulation.Spawn(fmt::format("writer-{}", i), [&, i, within] {
+      ScriptedProcess process(simulation, lake.storage(), within);
+      lake.CommitUntilKnown(process, fmt::format("{}", i));
+    });
+  }
+  simulation.Spawn("meanwhile", meanwhile);
+  EXPECT_THAT(simulation.Run(), IsOk());
+}
+
+void AwaitQueued(Lake& lake, size_t count) {
+  for (;;) {
+    const auto names = lake.client().List(QueuePath(lake.table().key));
+    if (names.ok() && names->size() >= count) return;
+    static_cast<void>(lake.simulation().clock().Wait(std::chrono::milliseconds(5)));
+  }
+}
+
+TEST(CommitQueue, DecidesAllThatWaitInOneRound) {
+  coordination::ForEachSeed(20, [](Simulation& simulation) {
+    Lake lake(simulation);
+    HoldLease(lake);
+    CommitBeside(lake, kWriters, [&] {
+      AwaitQueued(lake, kWriters);
+      GiveLeaseBack(lake);
+    });
+    for (int i = 0; i < kWriters; ++i) EXPECT_TRUE(lake.IsCommitted(std::to_string(i)));
+    EXPECT_EQ(lake.Head().version, 1);
+    lake.Check();
+  });
+}
+
+TEST(CommitQueue, TakesOverFromACombinerThatHangsWithALiveSession) {
+  coordination::ForEachSeed(20, [](Simulation& simulation) {
+    Lake lake(simulation);
+    HoldLease(lake);
+    CommitBeside(lake, kWriters, [] {});
+    for (int i = 0; i < kWriters; ++i) EXPECT_TRUE(lake.IsCommitted(std::to_string(i)));
+    lake.Check();
+  });
+}
+
+TEST(CommitQueue, TellsEachWriterOfADroppedTable) {
+  coordination::ForEachSeed(20, [](Simulation& simulation) {
+    Lake lake(simulation);
+    HoldLease(lake);
+    CommitBeside(lake, kWriters, [&] {
+      AwaitQueued(lake, kWriters);
+      ScriptedProcess process(simulation, lake.storage());
+      EXPECT_THAT(process.catalog().DropTable(kOrders, false), IsOk());
+      // Under its name made again, which is another table.
+      EXPECT_THAT(process.catalog().CreateTable(kOrders, {}), IsOk());
+    });
+    for (int i = 0; i < kWriters; ++i) {
+      EXPECT_THAT(lake.Reason(std::to_string(i)), ::testing::HasSubstr("dropped"));
+    }
+    ScriptedProcess process(simulation, lake.storage());
+    PK_ASSERT_OK(const LoadedTable fresh, process.catalog().LoadTable(kOrders));
+    EXPECT_EQ(fresh.version, 0);
+  });
+}
+
+TEST(CommitQueue, CancelsAtTheDeadlineAndNobodyAppliesItThen) {
+  coordination::ForEachSeed(20, [](Simulation& simulation) {
+    Lake lake(simulation);
+    HoldLease(lake);
+    CommitBeside(lake, kWriters, [] {}, std::chrono::milliseconds(1'000));
+    for (int i = 0; i < kWriters; ++i) {
+      EXPECT_THAT(lake.Reason(std::to_string(i)), ::testing::HasSubstr("cancelled"));
+    }
+    // Whoever comes next clears the queue.
+    GiveLeaseBack(lake);
+    CommitBeside(lake, 0, [&] {
+      ScriptedProcess process(simulation, lake.storage());
+      lake.CommitUntilKnown(process, "last");
+    });
+    EXPECT_TRUE(lake.IsCommitted("last"));
+    PK_ASSERT_OK(const auto queued, lake.client().List(QueuePath(lake.table().key)));
+    EXPECT_EQ(queued.size(), 0u);
+    EXPECT_EQ(lake.Files(), (std::map<std::string, int>{{"last", 1}}));
+  });
+}
+
+TEST(CommitQueue, RefusesMoreThanItHolds) {
+  Simulation simulation(1);
+  Lake lake(simulation);
+  HoldLease(lake);
+  for (int i = 0; i < 5'000; i += 1'000) {
+    Transaction fill;
+    for (int k = i; k < i + 1'000; ++k) {
+      fill.Create(fmt::format("{}/{}", QueuePath(lake.table().key), k), "");
+    }
+    ASSERT_THAT(lake.client().Commit(fill), IsOk());
+  }
+  CommitBeside(lake, 1, [] {});
+  EXPECT_THAT(lake.Reason("0"), ::testing::HasSubstr("queue of the table is full: 5000"));
+  EXPECT_THAT(lake.Reason("0"), ::testing::HasSubstr("unavailable"));
+}
+
+TEST(CommitQueue, RejectsOneOfAGroupAndCommitsTheOthers) {
+  Simulation simulation(1);
+  Lake lake(simulation);
+  HoldLease(lake);
+  Result<CommitResult> bad = OutcomeUnknown(""), tuple = OutcomeUnknown("");
+  simulation.Spawn("bad", [&] {
+    ScriptedProcess process(simulation, lake.storage());
+    iceberg::TableCommit commit = lake.Append("bad");
+    std::get<iceberg::AppendFiles>(commit.change).files[0].spec_id = 9;
+    bad = process.catalog().Commit(lake.table().key, commit, CommitId::kNew);
+  });
+  simulation.Spawn("tuple", [&] {
+    ScriptedProcess process(simulation, lake.storage());
+    iceberg::TableCommit commit = lake.Append("tuple");
+    std::get<iceberg::AppendFiles>(commit.change).files[0].partition = {iceberg::Value(1)};
+    tuple = process.catalog().Commit(lake.table().key, commit, CommitId::kNew);
+  });
+  CommitBeside(lake, kWriters, [&] {
+    AwaitQueued(lake, kWriters + 2);
+    GiveLeaseBack(lake);
+  });
+  ASSERT_THAT(bad, IsOk());
+  ASSERT_TRUE(std::holds_alternative<Rejected>(*bad));
+  EXPECT_THAT(std::get<Rejected>(*bad).reason, ::testing::HasSubstr("partition spec 9"));
+  ASSERT_THAT(tuple, IsOk());
+  EXPECT_TRUE(std::holds_alternative<Rejected>(*tuple));
+  for (int i = 0; i < kWriters; ++i) EXPECT_TRUE(lake.IsCommitted(std::to_string(i)));
+  EXPECT_EQ(lake.Head().version, 1);
+  lake.Check();
+}
+
+// What stands in section 13 of the protocol: writes of the ensemble, failed ones too.
+TEST(CommitQueue, CostsOneWriteForADirectCommit) {
+  Simulation simulation(1);
+  Lake lake(simulation);
+  ScriptedProcess process(simulation, lake.storage());
+  process.script.counts = true;
+  simulation.Spawn("writer", [&] {
+    for (int i = 0; i < 5; ++i) lake.CommitUntilKnown(process, std::to_string(i));
+  });
+  ASSERT_THAT(simulation.Run(), IsOk());
+  EXPECT_EQ(lake.Head().version, 5);
+  EXPECT_EQ(process.script.writes, 5);
+}
+
+TEST(CommitQueue, CostsOneWriteForEachOfAGroupAndOneForAll) {
+  Simulation simulation(1);
+  Lake lake(simulation);
+  HoldLease(lake);
+  std::vector<std::unique_ptr<ScriptedProcess>> processes;
+  for (int i = 0; i < kWriters; ++i) {
+    processes.push_back(std::make_unique<ScriptedProcess>(simulation, lake.storage()));
+    processes.back()->script.counts = true;
+    simulation.Spawn(std::to_string(i), [&, i] {
+      lake.CommitUntilKnown(*processes[size_t(i)], std::to_string(i));
+    });
+  }
+  int entries = -1;
+  const auto writes = [&] {
+    int sum = 0;
+    for (const auto& process : processes) sum += process->script.writes;
+    return sum;
+  };
+  simulation.Spawn("meanwhile", [&] {
+    AwaitQueued(lake, kWriters);
+    entries = writes();
+    GiveLeaseBack(lake);
+  });
+  ASSERT_THAT(simulation.Run(), IsOk());
+  EXPECT_EQ(entries, kWriters);
+  EXPECT_EQ(lake.Head().version, 1);
+  // The round, and the lease taken once and given back; who is beaten to it tries in vain.
+  EXPECT_GE(writes(), kWriters + 3);
+  EXPECT_LE(writes(), kWriters + 5);
+}
+
+TEST(CommitQueue, CostsOneWriteForAllThatComeFromOneProcessMeanwhile) {
+  Simulation simulation(1);
+  Lake lake(simulation);
+  ScriptedProcess process(simulation, lake.storage());
+  process.script.counts = true;
+  constexpr int kThreads = 20;
+  for (int i = 0; i < kThreads; ++i) {
+    simulation.Spawn(std::to_string(i), [&, i] {
+      lake.CommitUntilKnown(process, std::to_string(i));
+    });
+  }
+  ASSERT_THAT(simulation.Run(), IsOk());
+  for (int i = 0; i < kThreads; ++i) EXPECT_TRUE(lake.IsCommitted(std::to_string(i)));
+  EXPECT_EQ(process.script.writes, lake.Head().version);
+  EXPECT_LE(lake.Head().version, 3) << "the first, and all that came meanwhile";
+  lake.Check();
+}
+
+// Each kind of fault at each call that the combining process makes from the moment on that the
+// queue is free.
+class CombinerFaults : public ::testing::TestWithParam<std::pair<const char*, Faults>> {};
+
+// Whether the process met its fault.
+bool MeetsFaultAt(int step, uint64_t seed, const Faults& fault) {
+  Simulation simulation(seed);
+  Lake lake(simulation);
+  HoldLease(lake);
+  ScriptedProcess combiner(simulation, lake.storage());
+  combiner.script.fault_at = step;
+  combiner.script.fault = fault;
+  simulation.Spawn("combiner", [&] { lake.CommitUntilKnown(combiner, "own"); });
+  CommitBeside(lake, 3, [&] {
+    AwaitQueued(lake, 4);
+    combiner.script.counts = true;
+    GiveLeaseBack(lake);
+  });
+  lake.Check();
+  for (const char* name : {"0", "1", "2"}) {
+    EXPECT_TRUE(lake.IsCommitted(name)) << lake.Reason(name);
+  }
+  EXPECT_TRUE(fault.crash > 0 || lake.IsCommitted("own")) << lake.Reason("own");
+  if (::testing::Test::HasFailure()) {
+    std::cerr << "step " << step << ", seed " << seed << "\n" << simulation.trace();
+  }
+  return combiner.script.calls >= step;
+}
+
+TEST_P(CombinerFaults, AtNoStepLoseOrDoubleACommit) {
+  // Of four processes that wait one becomes the combiner, which not every seed chooses to be ours.
+  std::set<int> met;
+  for (int step = 1; step <= 24 && !HasFailure(); ++step) {
+    for (uint64_t seed = 1; seed <= 12 && !HasFailure(); ++seed) {
+      if (MeetsFaultAt(step, seed, GetParam().second)) met.insert(step);
+    }
+  }
+  EXPECT_GE(met.size(), 9u) << "so many calls are in taking the lease, a round, giving it back";
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Faults, CombinerFaults,
+    ::testing::Values(
+        std::pair{"LostRequest", Faults{.lost_request = 1}},
+        std::pair{"LostReply", Faults{.lost_reply = 1}},
+        std::pair{"LateRequest", Faults{.late_request = 1}},
+        std::pair{"SessionLoss", Faults{.session_loss = 1}},
+        std::pair{"Suspension", Faults{.suspension = 1}}, std::pair{"Delay", Faults{.delay = 1}},
+        std::pair{"DelayBeyondTheSession",
+                  Faults{.delay = 1, .longest_delay = std::chrono::minutes(3)}},
+        std::pair{"DuplicateWatch", Faults{.duplicate_watch = 1}},
+        std::pair{"Crash", Faults{.crash = 1}}),
+    [](const auto& each) { return each.param.first; });
+
+}  // namespace
+}  // namespace pk::catalog
