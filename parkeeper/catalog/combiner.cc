@@ -130,10 +130,9 @@ class Combiner {
 
   // The head and, in entries_, what waits, at one point of the order.
   Result<ReadHead> ReadQueue(Backoff& backoff) {
-    auto replies = PK_TRY(
-        ReadUntilKnown(context_.sessions,
-                       {{.path = HeadPath(key_)}, {.path = QueuePath(key_), .children = true}},
-                       backoff));
+    auto replies = PK_TRY(ReadUntilKnown(
+        context_.sessions, {{.path = HeadPath(key_)}, {.path = QueuePath(key_), .children = true}},
+        backoff));
     if (!replies[0].ok() || !replies[1].ok()) {
       return PK_TRY(LoadHead(context_.sessions, key_, backoff));
     }

@@ -166,10 +166,9 @@ class Round {
   void Answer(int64_t version, const std::string& metadata_location) {
     for (size_t i = 0; i < proposals_.size(); ++i) {
       Verdict& verdict = verdicts_[i];
-      proposals_[i].outcome =
-          verdict.earlier != nullptr
-              ? *verdict.earlier
-              : Outcome{version, metadata_location, std::move(verdict.recorded)};
+      proposals_[i].outcome = verdict.earlier != nullptr ? *verdict.earlier
+                                                         : Outcome{version, metadata_location,
+                                                                   std::move(verdict.recorded)};
     }
   }
 
@@ -243,9 +242,9 @@ class Round {
 
 }  // namespace
 
-Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key,
-                          TableMemory& memory, const ReadHead& head,
-                          std::vector<Proposal>& proposals, Backoff& backoff) {
+Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key, TableMemory& memory,
+                          const ReadHead& head, std::vector<Proposal>& proposals,
+                          Backoff& backoff) {
   return Round(context, key, memory, head, proposals, backoff).Run();
 }
 

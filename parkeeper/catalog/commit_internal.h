@@ -62,9 +62,8 @@ enum class RoundEnd {
 };
 // kOutcomeUnknown: it may be decided or not, and nobody may take the proposals for either. Any
 // other error: definitely nothing was changed.
-Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key,
-                          TableMemory& memory, const ReadHead& head,
-                          std::vector<Proposal>& proposals, Backoff& backoff);
+Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key, TableMemory& memory,
+                          const ReadHead& head, std::vector<Proposal>& proposals, Backoff& backoff);
 
 // Records that were swept before anybody looked may have named the id: it is as old as they are.
 bool IsTooOldToJudge(const HeadNode& head, const Proposal& proposal);

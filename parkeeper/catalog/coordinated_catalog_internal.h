@@ -69,7 +69,7 @@ class CoordinatedCatalog final : public Catalog {
   MetadataFiles files_;
   const CatalogOptions options_;
   const CommitContext context_;
-  std::mutex mutex_;  // of commits_
+  std::mutex mutex_;                                              // of commits_
   std::map<std::string, std::shared_ptr<TableCommits>> commits_;  // by table key
 };
 

@@ -12,8 +12,8 @@ constexpr int64_t kRecordsPerRead = 200;
 void KnownRecords::Put(int64_t version, const RecordNode& record, Version& into) {
   for (const RecordedCommit& commit : record.commits) {
     into.ids.push_back(commit.id);
-    const auto [found, fresh] = outcomes_.try_emplace(
-        commit.id, Outcome{version, record.metadata_location, commit});
+    const auto [found, fresh] =
+        outcomes_.try_emplace(commit.id, Outcome{version, record.metadata_location, commit});
     if (!fresh && found->second.version > version) {
       found->second = {version, record.metadata_location, commit};
     }

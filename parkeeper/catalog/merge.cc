@@ -52,10 +52,10 @@ Result<> MergeManifests(MetadataFiles& metadata_files, const TableMetadata& meta
                         int64_t snapshot_id, std::vector<ManifestFile>& present,
                         std::vector<NewFile>& files, IdSource& ids) {
   if (metadata.Property("commit.manifest-merge.enabled", "true") == "false") return {};
-  const std::vector<size_t> places =
-      ChooseMerge(present, {.min_count = size_t(NumberProperty(
-                                metadata, "commit.manifest.min-count-to-merge", 100)),
-                            .target_bytes = ManifestTargetBytes(metadata)});
+  const std::vector<size_t> places = ChooseMerge(
+      present,
+      {.min_count = size_t(NumberProperty(metadata, "commit.manifest.min-count-to-merge", 100)),
+       .target_bytes = ManifestTargetBytes(metadata)});
   if (places.size() < 2) return {};
   const ManifestFile& first = present[places.front()];
   const iceberg::PartitionSpec* spec = metadata.FindSpec(first.spec_id);
@@ -65,8 +65,8 @@ Result<> MergeManifests(MetadataFiles& metadata_files, const TableMetadata& meta
   PK_TRY(ParallelFor(places.size(), kReaders, [&](size_t i) -> Result<> {
     const ManifestFile& manifest = present[places[i]];
     const auto bytes = PK_TRY(metadata_files.LoadManifest(manifest.location));
-    entries[i] = PK_TRY(manifest::ReadEntries(*bytes, manifest, *spec, metadata.schema())
-                            .With(manifest.location));
+    entries[i] = PK_TRY(
+        manifest::ReadEntries(*bytes, manifest, *spec, metadata.schema()).With(manifest.location));
     return {};
   }));
   manifest::ManifestWriter writer(std::make_shared<const iceberg::Schema>(metadata.schema()), *spec,

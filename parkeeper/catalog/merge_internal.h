@@ -16,8 +16,8 @@
 namespace pk::catalog {
 
 struct MergeOptions {
-  size_t min_count = 100;                     // of the smallest manifests: commit.manifest.min-count-to-merge
-  int64_t target_bytes = int64_t{8} << 20;  // commit.manifest.target-size-bytes
+  size_t min_count = 100;  // of the smallest; property commit.manifest.min-count-to-merge
+  int64_t target_bytes = int64_t{8} << 20;  // property commit.manifest.target-size-bytes
 };
 
 // Which of `manifests` are to become one; none: fewer than two. Data manifests of one spec and of

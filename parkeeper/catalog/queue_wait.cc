@@ -69,8 +69,8 @@ class QueuedCommit {
   MaybeResult LookInRecords(ReadHead head, Backoff& backoff) {
     for (;;) {
       Proposal& proposal = own_.proposal;
-      const auto cover = PK_TRY(
-          records_.Learn(context_.sessions, key_, head, proposal.since, backoff));
+      const auto cover =
+          PK_TRY(records_.Learn(context_.sessions, key_, head, proposal.since, backoff));
       if (const Outcome* outcome = records_.Find(proposal.id)) {
         return PK_TRY(ResultOf(context_, key_, *outcome, proposal.request_hash));
       }
@@ -120,8 +120,11 @@ class QueuedCommit {
                                      "it; commit again later, or fewer larger commits",
                                      replies[0]->node.stat.children)));
     const EntryNode entry = PK_TRY(MakeEntry(head));
+    // It goes with the session: of a writer that died nothing is carried out later, when somebody
+    // may have looked, found nothing and done it again.
     Transaction create;
-    create.Check(HeadPath(key_)).Create(entry_path_, Encode(entry));
+    create.Check(HeadPath(key_))
+        .Create(entry_path_, Encode(entry), coordination::CreateMode::kEphemeral);
     const Result<Sent> sent = SendUntilKnown(context_.sessions, create, backoff_);
     may_be_queued_ |= sent.ok() || sent.error().code() == ErrorCode::kOutcomeUnknown;
     if (!sent.ok()) return sent.error();

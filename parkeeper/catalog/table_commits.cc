@@ -51,8 +51,7 @@ std::vector<Result<CommitResult>> ResultsOf(const CommitContext& context, const 
   std::vector<Result<CommitResult>> results;
   results.reserve(own.size());
   for (size_t i = 0; i < own.size(); ++i) {
-    results.push_back(
-        ResultOf(context, key, *proposals[i].outcome, own[i]->proposal.request_hash));
+    results.push_back(ResultOf(context, key, *proposals[i].outcome, own[i]->proposal.request_hash));
   }
   return results;
 }
@@ -118,8 +117,7 @@ void TableCommits::DriveDirectly(const std::vector<OwnCommit*>& batch) {
   if (!look->quiet && !look->head.node.dropped) return SendToQueue(batch);
   std::vector<Proposal> proposals;
   for (OwnCommit* own : batch) proposals.push_back(ProposalFor(*own, look->head));
-  const Result<RoundEnd> end =
-      RunRound(context_, key_, memory_, look->head, proposals, backoff);
+  const Result<RoundEnd> end = RunRound(context_, key_, memory_, look->head, proposals, backoff);
   if (!end.ok()) return Finish(batch, {batch.size(), end.error()});
   // Somebody else is at it too: one direct try is enough, so that direct writers starve nobody.
   if (*end == RoundEnd::kLookAgain) return SendToQueue(batch);
@@ -168,7 +166,8 @@ Result<CommitResult> TableCommits::Commit(const iceberg::TableCommit& commit, Co
   own.proposal.request_hash = RequestHash(commit);
   own.proposal.must_record = id == CommitId::kMaybeRepeated;
   // Lives as long as this call, and nobody looks at it after that.
-  own.proposal.commit = std::shared_ptr<const iceberg::TableCommit>(std::shared_ptr<void>(), &commit);
+  own.proposal.commit =
+      std::shared_ptr<const iceberg::TableCommit>(std::shared_ptr<void>(), &commit);
   Backoff backoff = context_.NewBackoff();
   Result<CommitResult> result = Await(own, backoff);
   // Of this call nothing can be applied any more, but of an earlier one with this id it may have

@@ -52,7 +52,8 @@ Result<Dismissed> DismissQueue(coordination::SessionSource& sessions, const std:
   for (const std::string& name : names) requests.push_back({.path = queue + "/" + name});
   const auto replies = PK_TRY(ReadUntilKnown(sessions, requests, backoff));
   for (size_t i = 0; i < names.size(); ++i) {
-    const auto id = Uuid::Parse(std::string_view(names[i]).substr(std::min<size_t>(names[i].size(), 2)));
+    const auto id =
+        Uuid::Parse(std::string_view(names[i]).substr(std::min<size_t>(names[i].size(), 2)));
     if (!id.ok() || !replies[i].ok()) continue;
     const auto entry = DecodeEntry(replies[i]->node.value);
     if (!entry.ok()) continue;
@@ -317,10 +318,10 @@ Result<> CoordinatedCatalog::DropTable(const TableName& name, bool purge) {
                             .dropped = true,
                             .metadata_location = next.metadata_location,
                             .commits = std::move(dismissed.commits)};
-    const auto moved = PK_TRY(MoveHead(
-        sessions_, found.node.key, head, next, record,
-        Transaction().Remove(NamePath(name), found.version).Append(dismissed.removals),
-        *options_.ids, backoff));
+    const auto moved = PK_TRY(
+        MoveHead(sessions_, found.node.key, head, next, record,
+                 Transaction().Remove(NamePath(name), found.version).Append(dismissed.removals),
+                 *options_.ids, backoff));
     if (std::holds_alternative<Moved>(moved)) {
       Result<> purged = purge ? PurgeFiles(files_, head.node.metadata_location) : Result<>();
       SweepTombstones(context_, found.node.key);

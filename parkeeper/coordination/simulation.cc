@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "parkeeper/coordination/path.h"
-#include "parkeeper/coordination/signal.h"
 #include "parkeeper/coordination/scheduler_internal.h"
+#include "parkeeper/coordination/signal.h"
 #include "parkeeper/coordination/simulated_client_internal.h"
 #include "parkeeper/coordination/simulated_servers_internal.h"
 #include "parkeeper/coordination/validate.h"

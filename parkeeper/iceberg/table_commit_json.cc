@@ -44,8 +44,7 @@ Result<std::string> FromHex(std::string_view text) {
 template <class Number>
 Result<Number> FromDigits(std::string_view text, int base = 10) {
   Number number{};
-  const auto [end, failure] =
-      std::from_chars(text.data(), text.data() + text.size(), number, base);
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number, base);
   PK_CHECK(failure == std::errc() && end == text.data() + text.size(),
            Corrupt(fmt::format("'{}' is no number", text)));
   return number;
@@ -230,9 +229,8 @@ Result<TableChange> ReadChange(const bj::object& object) {
   if (kind == "update") {
     const bj::array* requirements = PK_TRY(json::Array(object, "requirements"));
     const bj::array* updates = PK_TRY(json::Array(object, "updates"));
-    return UpdateTable{
-        .requirements = PK_TRY(ParseTableRequirements(bj::serialize(*requirements))),
-        .updates = PK_TRY(ParseTableUpdates(bj::serialize(*updates)))};
+    return UpdateTable{.requirements = PK_TRY(ParseTableRequirements(bj::serialize(*requirements))),
+                       .updates = PK_TRY(ParseTableUpdates(bj::serialize(*updates)))};
   }
   PK_CHECK(kind == "append", Unsupported(fmt::format("unknown kind of commit '{}'", kind)));
   AppendFiles append;

@@ -185,9 +185,9 @@ class Lake {
         manifest::ReadManifestList(*storage::ReadAll(*storage_, snapshot->manifest_list));
     EXPECT_THAT(list, IsOk());
     for (const iceberg::ManifestFile& each : *list) {
-      const auto entries = manifest::ReadEntries(*storage::ReadAll(*storage_, each.location), each,
-                                                 *metadata->FindSpec(each.spec_id),
-                                                 metadata->schema());
+      const auto entries =
+          manifest::ReadEntries(*storage::ReadAll(*storage_, each.location), each,
+                                *metadata->FindSpec(each.spec_id), metadata->schema());
       EXPECT_THAT(entries, IsOk());
       for (const iceberg::ManifestEntry& entry : *entries) {
         ++files[entry.file.location.substr(entry.file.location.rfind('/') + 1)];
@@ -385,9 +385,8 @@ TEST(CommitQueue, CostsOneWriteForEachOfAGroupAndOneForAll) {
   for (int i = 0; i < kWriters; ++i) {
     processes.push_back(std::make_unique<ScriptedProcess>(simulation, lake.storage()));
     processes.back()->script.counts = true;
-    simulation.Spawn(std::to_string(i), [&, i] {
-      lake.CommitUntilKnown(*processes[size_t(i)], std::to_string(i));
-    });
+    simulation.Spawn(std::to_string(i),
+                     [&, i] { lake.CommitUntilKnown(*processes[size_t(i)], std::to_string(i)); });
   }
   int entries = -1;
   const auto writes = [&] {
@@ -415,9 +414,8 @@ TEST(CommitQueue, CostsOneWriteForAllThatComeFromOneProcessMeanwhile) {
   process.script.counts = true;
   constexpr int kThreads = 20;
   for (int i = 0; i < kThreads; ++i) {
-    simulation.Spawn(std::to_string(i), [&, i] {
-      lake.CommitUntilKnown(process, std::to_string(i));
-    });
+    simulation.Spawn(std::to_string(i),
+                     [&, i] { lake.CommitUntilKnown(process, std::to_string(i)); });
   }
   ASSERT_THAT(simulation.Run(), IsOk());
   for (int i = 0; i < kThreads; ++i) EXPECT_TRUE(lake.IsCommitted(std::to_string(i)));
@@ -468,16 +466,16 @@ TEST_P(CombinerFaults, AtNoStepLoseOrDoubleACommit) {
 
 INSTANTIATE_TEST_SUITE_P(
     Faults, CombinerFaults,
-    ::testing::Values(
-        std::pair{"LostRequest", Faults{.lost_request = 1}},
-        std::pair{"LostReply", Faults{.lost_reply = 1}},
-        std::pair{"LateRequest", Faults{.late_request = 1}},
-        std::pair{"SessionLoss", Faults{.session_loss = 1}},
-        std::pair{"Suspension", Faults{.suspension = 1}}, std::pair{"Delay", Faults{.delay = 1}},
-        std::pair{"DelayBeyondTheSession",
-                  Faults{.delay = 1, .longest_delay = std::chrono::minutes(3)}},
-        std::pair{"DuplicateWatch", Faults{.duplicate_watch = 1}},
-        std::pair{"Crash", Faults{.crash = 1}}),
+    ::testing::Values(std::pair{"LostRequest", Faults{.lost_request = 1}},
+                      std::pair{"LostReply", Faults{.lost_reply = 1}},
+                      std::pair{"LateRequest", Faults{.late_request = 1}},
+                      std::pair{"SessionLoss", Faults{.session_loss = 1}},
+                      std::pair{"Suspension", Faults{.suspension = 1}},
+                      std::pair{"Delay", Faults{.delay = 1}},
+                      std::pair{"DelayBeyondTheSession",
+                                Faults{.delay = 1, .longest_delay = std::chrono::minutes(3)}},
+                      std::pair{"DuplicateWatch", Faults{.duplicate_watch = 1}},
+                      std::pair{"Crash", Faults{.crash = 1}}),
     [](const auto& each) { return each.param.first; });
 
 }  // namespace

@@ -25,13 +25,15 @@ class Process {
  public:
   Process(coordination::Simulation& simulation, storage::Storage& storage, ProcessFaults faults)
       : simulation_(simulation),
-        sessions_([this, faults]() -> Result<std::unique_ptr<coordination::Coordinator>> {
-          if (simulation_.crashed()) return Unavailable("the process is dead");
-          coordination::Faults all = coordination::Faults::All(faults.odds);
-          all.late_request += faults.late;
-          all.latest = faults.latest;
-          return simulation_.MakeClient(all);
-        }, simulation.clock()) {
+        sessions_(
+            [this, faults]() -> Result<std::unique_ptr<coordination::Coordinator>> {
+              if (simulation_.crashed()) return Unavailable("the process is dead");
+              coordination::Faults all = coordination::Faults::All(faults.odds);
+              all.late_request += faults.late;
+              all.latest = faults.latest;
+              return simulation_.MakeClient(all);
+            },
+            simulation.clock()) {
     storage_ = storage::MakeFaulty(
         storage, {.schedule = [this, odds = faults.odds](storage::Call,
                                                          std::string_view) { return Draw(odds); },
