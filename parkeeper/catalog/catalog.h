@@ -77,6 +77,20 @@ struct Rejected {
 };
 using CommitResult = std::variant<Committed, Rejected>;
 
+// Changes of several tables that happen all or not at all.
+struct MultiTableCommit {
+  struct Part {
+    std::string table_key;
+    iceberg::TableChange change;
+  };
+  Uuid id;                  // as of a TableCommit
+  std::vector<Part> parts;  // of different tables, at least one, at most kMaxTablesOfCommit
+  int64_t oldest_file_ms = 0;
+};
+inline constexpr size_t kMaxTablesOfCommit = 200;
+// One for each part, in their order.
+using MultiCommitResult = std::variant<std::vector<Committed>, Rejected>;
+
 // Whether the commit's id can have been sent before, by anybody.
 enum class CommitId {
   kNew,            // made by the caller just now, and nobody else knows it until this call has
@@ -133,6 +147,13 @@ class Catalog {
   // after it.
   virtual Result<CommitResult> Commit(const std::string& table_key,
                                       const iceberg::TableCommit& commit, CommitId id) = 0;
+
+  // The same for several tables: all parts are applied, each to the present state of its table, or
+  // none. Tables that are quiet are committed to directly, in one transaction. Else the commit
+  // lines up in the queues of all of them at once: what comes to one of them later waits until it
+  // is decided, so it is within a few rounds, however many write. The reason of a rejection names
+  // the table by its key.
+  virtual Result<MultiCommitResult> CommitAll(const MultiTableCommit& commit, CommitId id) = 0;
 
   // What is wrong with the pointers of a table that was just loaded, as sentences: the head against
   // the metadata, a gap in the records, a record against the head. Empty: nothing.

@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <map>
 
+#include "parkeeper/catalog/multi_internal.h"
 #include "parkeeper/catalog/table_commits_internal.h"
+#include "parkeeper/coordination/path.h"
 
 namespace pk::catalog {
 
@@ -28,11 +30,17 @@ constexpr Duration kLinger = std::chrono::seconds(2);
 constexpr int64_t kManyRecords = 15'000;
 constexpr int64_t kMostRecords = 20'000;
 
+// A commit to several tables that its writer does not carry out for so long is carried out by whom
+// it holds up.
+constexpr Duration kHeldUp = std::chrono::seconds(2);
+
 constexpr std::string_view kEntryPrefix = "c-";
+constexpr std::string_view kMultiPrefix = "x-";
 
 struct QueuedEntry {
   uint64_t czxid = 0;
-  Proposal proposal;
+  Proposal proposal;      // of a commit to this table alone
+  bool is_multi = false;  // else of several: only its id and path are known
 };
 
 class Combiner {
@@ -99,10 +107,13 @@ class Combiner {
       return false;
     }
     if (!head.ok()) return head.error();
-    std::vector<Proposal> proposals = InOrder();
+    std::optional<QueuedEntry> multi;
+    std::vector<Proposal> proposals = InOrder(multi);
     const size_t foreign = proposals.size();
-    if (foreign > 0) last_foreign_ = clock_.Now();
-    const std::vector<OwnCommit*> own = table_.TakeOwn(kMostInRound - foreign);
+    if (foreign > 0 || multi) last_foreign_ = clock_.Now();
+    std::vector<OwnCommit*> own;
+    if (!multi) own = table_.TakeOwn(kMostInRound - foreign);
+    if (foreign == 0 && multi) return LetPass(*multi, backoff);
     if (foreign == 0 && own.empty()) return WaitForWork();
     KeepDistance(*head);
     for (OwnCommit* each : own) proposals.push_back(ProposalFor(*each, *head));
@@ -138,9 +149,19 @@ class Combiner {
     }
     const Node& head = replies[0]->node;
     std::vector<std::string>& names = replies[1]->children;
-    std::erase_if(names, [](const std::string& name) { return !name.starts_with(kEntryPrefix); });
-    // Of more, those with the oldest ids.
-    if (names.size() > kMostEntriesRead) names.resize(kMostEntriesRead);
+    std::erase_if(names, [](const std::string& name) {
+      return !name.starts_with(kEntryPrefix) && !name.starts_with(kMultiPrefix);
+    });
+    std::erase_if(held_up_, [&](const auto& multi) {
+      return !std::binary_search(names.begin(), names.end(), multi.first);
+    });
+    // Of more, those of several tables and then those with the oldest ids.
+    if (names.size() > kMostEntriesRead) {
+      std::ranges::stable_partition(
+          names, [](const std::string& name) { return name.starts_with(kMultiPrefix); });
+      names.resize(kMostEntriesRead);
+      std::ranges::sort(names);
+    }
     std::erase_if(entries_, [&](const auto& entry) {
       return !std::binary_search(names.begin(), names.end(), entry.first);
     });
@@ -175,6 +196,11 @@ class Combiner {
     proposal.must_record = true;
     proposal.entry_path = QueuePath(key_) + "/" + name;
     proposal.entry_version = node.stat.version;
+    entry.is_multi = name.starts_with(kMultiPrefix);
+    if (entry.is_multi) {
+      entries_[name] = std::move(entry);
+      return {};
+    }
     const Result<EntryNode> decoded = DecodeEntry(node.value);
     if (decoded.ok()) {
       proposal.since = decoded->since;
@@ -211,14 +237,36 @@ class Combiner {
     return {};
   }
 
-  std::vector<Proposal> InOrder() const {
+  // What a round takes; nothing younger than a commit of several tables, which all queues have at
+  // the same place of the order, so that they come to rest before it.
+  std::vector<Proposal> InOrder(std::optional<QueuedEntry>& multi) const {
     std::vector<const QueuedEntry*> order;
     for (const auto& [name, entry] : entries_) order.push_back(&entry);
     std::ranges::stable_sort(order, {}, [](const QueuedEntry* entry) { return entry->czxid; });
+    const auto first =
+        std::ranges::find_if(order, [](const QueuedEntry* entry) { return entry->is_multi; });
+    if (first != order.end()) multi = **first;
+    order.erase(first, order.end());
     order.resize(std::min(order.size(), kMostInRound - kOwnAtLeast));
     std::vector<Proposal> proposals;
     for (const QueuedEntry* entry : order) proposals.push_back(entry->proposal);
     return proposals;
+  }
+
+  // Its writer carries it out as soon as the heads stand still.
+  Result<bool> LetPass(const QueuedEntry& multi, Backoff& backoff) {
+    const std::string& path = multi.proposal.entry_path;
+    const auto [held, fresh] =
+        held_up_.try_emplace(std::string(coordination::LastSegment(path)), clock_.Now());
+    const SteadyTime until = held->second + kHeldUp;
+    if (clock_.Now() < until) {
+      watch_->Wait(until, stop_);
+      return true;
+    }
+    entries_.clear();
+    auto proposal = PK_TRY(ReadMultiEntry(context_, multi.proposal.id, path, backoff));
+    if (proposal) PK_TRY(TryMulti(context_, *proposal, backoff));
+    return true;
   }
 
   void KeepDistance(const ReadHead& head) {
@@ -256,6 +304,7 @@ class Combiner {
   std::unique_ptr<coordination::Watch> watch_;          // of the queue, in that session
   std::string guid_;
   std::map<std::string, QueuedEntry> entries_;  // by name
+  std::map<std::string, SteadyTime> held_up_;   // commits of several tables, since when
   SteadyTime last_foreign_{};
   SteadyTime last_round_{};
 };

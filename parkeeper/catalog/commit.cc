@@ -90,19 +90,6 @@ class Round {
     return RoundEnd::kDecided;
   }
 
-  // What time alone forbids.
-  std::optional<std::string> Untimely(const Proposal& proposal) const {
-    const int64_t now_ms = context_.options.clock->WallMs();
-    if (proposal.id.UnixMs() > now_ms + kMaxIdAheadMs) {
-      return fmt::format("commit id {} is of the future", proposal.id.ToString());
-    }
-    const int64_t oldest_ms = proposal.commit->oldest_file_ms;
-    if (oldest_ms > 0 && now_ms - oldest_ms > kMaxFileAgeMs) {
-      return "files of the commit are older than 36 hours and may be removed as orphans";
-    }
-    return std::nullopt;
-  }
-
   Result<> Judge(const Proposal& proposal, Group& group) {
     Verdict& verdict = verdicts_.emplace_back();
     verdict.recorded = {.id = proposal.id, .request_hash = proposal.request_hash};
@@ -113,7 +100,7 @@ class Round {
       verdict.recorded.unjudged = true;
     } else if (proposal.commit == nullptr) {
       verdict.recorded.reason = proposal.refusal;
-    } else if (auto reason = Untimely(proposal)) {
+    } else if (auto reason = Untimely(context_, proposal)) {
       verdict.recorded.reason = *std::move(reason);
     } else {
       verdict.in_group = PK_TRY(group.Add(*proposal.commit));
@@ -189,13 +176,7 @@ class Round {
   Result<RoundEnd> Apply(const Group::Built& built) {
     PK_TRY(context_.files.Write(built.files, backoff_));
     HeadNode next = head_.node;
-    if (built.metadata != nullptr) {
-      const auto current = built.metadata->current_snapshot();
-      next.table_uuid = built.metadata->table_uuid;
-      next.metadata_location = built.metadata_location;
-      next.snapshot_id =
-          current == nullptr ? std::nullopt : std::optional<int64_t>(current->snapshot_id);
-    }
+    if (built.metadata != nullptr) PointTo(built, next);
     const RecordNode record = MakeRecord(next.metadata_location);
     const Result<MoveOutcome> moved = Move(next, record);
     if (!moved.ok() && moved.error().code() == ErrorCode::kOutcomeUnknown) return moved.error();
@@ -246,6 +227,26 @@ Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key, 
                           const ReadHead& head, std::vector<Proposal>& proposals,
                           Backoff& backoff) {
   return Round(context, key, memory, head, proposals, backoff).Run();
+}
+
+std::optional<std::string> Untimely(const CommitContext& context, const Proposal& proposal) {
+  const int64_t now_ms = context.options.clock->WallMs();
+  if (proposal.id.UnixMs() > now_ms + kMaxIdAheadMs) {
+    return fmt::format("commit id {} is of the future", proposal.id.ToString());
+  }
+  const int64_t oldest_ms = proposal.commit->oldest_file_ms;
+  if (oldest_ms > 0 && now_ms - oldest_ms > kMaxFileAgeMs) {
+    return "files of the commit are older than 36 hours and may be removed as orphans";
+  }
+  return std::nullopt;
+}
+
+void PointTo(const Group::Built& built, HeadNode& head) {
+  const auto current = built.metadata->current_snapshot();
+  head.table_uuid = built.metadata->table_uuid;
+  head.metadata_location = built.metadata_location;
+  head.snapshot_id =
+      current == nullptr ? std::nullopt : std::optional<int64_t>(current->snapshot_id);
 }
 
 bool IsTooOldToJudge(const HeadNode& head, const Proposal& proposal) {

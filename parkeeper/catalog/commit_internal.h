@@ -13,6 +13,7 @@
 #include "parkeeper/base/result.h"
 #include "parkeeper/catalog/catalog.h"
 #include "parkeeper/catalog/files_internal.h"
+#include "parkeeper/catalog/group_internal.h"
 #include "parkeeper/catalog/known_records_internal.h"
 #include "parkeeper/catalog/round_internal.h"
 
@@ -43,7 +44,7 @@ struct Proposal {
   // Records up to this version do not name the id.
   int64_t since = 0;
   // Null: it cannot be carried out, for this reason.
-  std::shared_ptr<const iceberg::TableCommit> commit;
+  std::shared_ptr<const iceberg::TableCommit> commit = {};
   std::string refusal = {};
   // A rejection is to be recorded: the id can have been sent before, or waits in the queue.
   bool must_record = false;
@@ -67,6 +68,12 @@ Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key, 
 
 // Records that were swept before anybody looked may have named the id: it is as old as they are.
 bool IsTooOldToJudge(const HeadNode& head, const Proposal& proposal);
+
+// Why time alone forbids a commit.
+std::optional<std::string> Untimely(const CommitContext& context, const Proposal& proposal);
+
+// Lets the head name what was built, which is not nothing.
+void PointTo(const Group::Built& built, HeadNode& head);
 
 // What `outcome` says to whoever asked for a commit with this hash. kOutcomeUnknown when it was too
 // old to judge.

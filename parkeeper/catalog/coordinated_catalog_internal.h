@@ -42,6 +42,7 @@ class CoordinatedCatalog final : public Catalog {
   Result<> DropTable(const TableName& name, bool purge) override;
   Result<CommitResult> Commit(const std::string& table_key, const iceberg::TableCommit& commit,
                               CommitId id) override;
+  Result<MultiCommitResult> CommitAll(const MultiTableCommit& commit, CommitId id) override;
   Result<std::vector<std::string>> CheckPointers(const LoadedTable& table) override;
 
  private:

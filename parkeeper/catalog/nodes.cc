@@ -82,6 +82,10 @@ std::string EntryPath(std::string_view key, const Uuid& commit_id) {
   return fmt::format("{}/c-{}", QueuePath(key), commit_id.ToString());
 }
 
+std::string MultiEntryPath(std::string_view key, const Uuid& commit_id) {
+  return fmt::format("{}/x-{}", QueuePath(key), commit_id.ToString());
+}
+
 std::string LeasePath(std::string_view key) { return HeadPath(key) + "/lease"; }
 
 std::string RecordsPath(std::string_view key) { return HeadPath(key) + "/r"; }
@@ -224,6 +228,46 @@ Result<EntryNode> DecodeEntry(std::string_view text) {
   }
   PK_CHECK(node.cancelled || node.commit.empty() != node.commit_file.empty(),
            Corrupt("entry node: either 'commit' or 'file' must say what is to be done"));
+  return node;
+}
+
+std::string Encode(const MultiEntryNode& node) {
+  bj::object object{{"at", node.at}};
+  if (node.tables.empty()) return bj::serialize(object);
+  bj::array tables;
+  for (const MultiEntryNode::Table& table : node.tables) {
+    tables.push_back(bj::object{{"key", table.key}, {"since", table.since}});
+  }
+  object["state"] = node.cancelled ? "cancelled" : "pending";
+  object["hash"] = EncodeHash(node.request_hash);
+  object["tables"] = std::move(tables);
+  if (!node.commits_file.empty()) object["file"] = node.commits_file;
+  std::string text = bj::serialize(object);
+  if (!node.commits.empty()) {
+    text.back() = ',';
+    text += fmt::format(R"("commits":{}}})", node.commits);
+  }
+  return text;
+}
+
+Result<MultiEntryNode> DecodeMultiEntry(std::string_view text) {
+  const bj::value value = PK_TRY(ParseNode(text, "entry node"));
+  const bj::object& object = value.get_object();
+  MultiEntryNode node;
+  node.at = PK_TRY(json::String(object, "at"));
+  const bj::array* tables = PK_TRY(json::OptionalArray(object, "tables"));
+  if (tables == nullptr) return node;
+  for (const bj::value& each : *tables) {
+    const bj::object& table = *PK_TRY(json::AsObject(each, "tables"));
+    node.tables.push_back(
+        {PK_TRY(json::String(table, "key")), PK_TRY(json::Int64(table, "since"))});
+  }
+  node.cancelled = PK_TRY(json::String(object, "state")) == "cancelled";
+  node.request_hash = PK_TRY(DecodeHash(object));
+  node.commits_file = PK_TRY(json::OptionalString(object, "file")).value_or("");
+  if (const bj::array* commits = PK_TRY(json::OptionalArray(object, "commits"))) {
+    node.commits = bj::serialize(*commits);
+  }
   return node;
 }
 

@@ -28,6 +28,7 @@ std::string NamePath(const TableName& name);        // "/ns/n/sales/t/3f/orders"
 std::string HeadPath(std::string_view key);         // "/t/9c/9c1b...": the key's first two digits
 std::string QueuePath(std::string_view key);
 std::string EntryPath(std::string_view key, const Uuid& commit_id);
+std::string MultiEntryPath(std::string_view key, const Uuid& commit_id);
 std::string LeasePath(std::string_view key);
 std::string RecordsPath(std::string_view key);
 std::string RecordPath(std::string_view key, int64_t version);
@@ -105,5 +106,22 @@ struct EntryNode {
 };
 std::string Encode(const EntryNode& node);
 Result<EntryNode> DecodeEntry(std::string_view text);
+
+// A commit to several tables that waits in the queue of each. The queue of the first table holds
+// it, in the others' stands only where it is. Version 1 of the node that holds it: cancelled.
+struct MultiEntryNode {
+  struct Table {
+    std::string key;
+    int64_t since = 0;  // as of an EntryNode
+  };
+  std::string at;  // the key of the first table
+  bool cancelled = false;
+  std::vector<Table> tables = {};  // none: the node only says where
+  uint64_t request_hash = 0;
+  std::string commits = {};       // a JSON array, one iceberg::TableCommit for each table, or
+  std::string commits_file = {};  // the location of a file that holds it
+};
+std::string Encode(const MultiEntryNode& node);
+Result<MultiEntryNode> DecodeMultiEntry(std::string_view text);
 
 }  // namespace pk::catalog

@@ -309,6 +309,63 @@ TEST_P(CatalogContract, ACommitIdIsNotUsedForTwoCommits) {
               ::testing::HasSubstr("used before"));
 }
 
+TEST_P(CatalogContract, CommitsToManyTablesAreAllThereOrNone) {
+  std::vector<LoadedTable> tables;
+  MultiTableCommit commit;
+  commit.id = SystemIds().NewUuid7(SystemClock());
+  for (int i = 0; i < 100; ++i) {
+    tables.push_back(MakeTable({kSales, "t" + std::to_string(i)}));
+    commit.parts.push_back({tables.back().key, Append(tables.back(), "a", i + 1).change});
+  }
+  MultiTableCommit bad = commit;
+  bad.id = SystemIds().NewUuid7(SystemClock());
+  std::get<iceberg::AppendFiles>(bad.parts[70].change).files[0].spec_id = 9;
+  const auto rejected = catalog_->CommitAll(bad, CommitId::kNew);
+  ASSERT_THAT(rejected, testing::IsOk());
+  ASSERT_TRUE(std::holds_alternative<Rejected>(*rejected));
+  EXPECT_THAT(std::get<Rejected>(*rejected).reason, ::testing::HasSubstr(tables[70].key));
+  PK_ASSERT_OK(const LoadedTable untouched, catalog_->LoadTable(tables[3].name));
+  EXPECT_EQ(untouched.version, 0);
+
+  const auto result = catalog_->CommitAll(commit, CommitId::kNew);
+  ASSERT_THAT(result, testing::IsOk());
+  const auto* committed = std::get_if<std::vector<Committed>>(&*result);
+  ASSERT_NE(committed, nullptr) << std::get<Rejected>(*result).reason;
+  ASSERT_EQ(committed->size(), tables.size());
+  for (size_t i = 0; i < tables.size(); ++i) {
+    EXPECT_EQ((*committed)[i].table.key, tables[i].key);
+    PK_ASSERT_OK(const LoadedTable loaded, catalog_->LoadTable(tables[i].name));
+    EXPECT_EQ(loaded.version, 1);
+    EXPECT_EQ(Total(loaded, "total-records"), std::to_string(i + 1));
+  }
+
+  const auto again = fixture_->Connect()->CommitAll(commit, CommitId::kMaybeRepeated);
+  ASSERT_THAT(again, testing::IsOk());
+  const auto* repeated = std::get_if<std::vector<Committed>>(&*again);
+  ASSERT_NE(repeated, nullptr);
+  EXPECT_EQ((*repeated)[42].snapshot_id, (*committed)[42].snapshot_id);
+  PK_ASSERT_OK(const LoadedTable after, catalog_->LoadTable(tables[42].name));
+  EXPECT_EQ(after.version, 1);
+}
+
+TEST_P(CatalogContract, ACommitToManyTablesNamesEachOnce) {
+  const LoadedTable table = MakeTable(kOrders);
+  MultiTableCommit commit;
+  commit.id = SystemIds().NewUuid7(SystemClock());
+  EXPECT_THAT(catalog_->CommitAll(commit, CommitId::kNew),
+              testing::IsErrorWith(ErrorCode::kInvalidArgument, "not 0"));
+  commit.parts = {{table.key, Append(table, "a", 1).change},
+                  {table.key, SetProperty("p", "v").change}};
+  EXPECT_THAT(catalog_->CommitAll(commit, CommitId::kNew),
+              testing::IsErrorWith(ErrorCode::kInvalidArgument, "two parts"));
+  commit.parts.pop_back();
+  ASSERT_THAT(catalog_->DropTable(kOrders, false), testing::IsOk());
+  const auto result = catalog_->CommitAll(commit, CommitId::kNew);
+  ASSERT_THAT(result, testing::IsOk());
+  ASSERT_TRUE(std::holds_alternative<Rejected>(*result));
+  EXPECT_THAT(std::get<Rejected>(*result).reason, ::testing::HasSubstr("dropped"));
+}
+
 TEST_P(CatalogContract, RequirementsAreCheckedAgainstThePresentState) {
   const LoadedTable table = MakeTable(kOrders);
   ASSERT_NE(AsCommitted(catalog_->Commit(table.key, Append(table, "a", 1), CommitId::kNew)),

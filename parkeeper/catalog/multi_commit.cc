@@ -1,0 +1,284 @@
+// A commit to several tables, from its writer's side.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <set>
+
+#include "parkeeper/catalog/coordinated_catalog_internal.h"
+#include "parkeeper/catalog/multi_internal.h"
+
+namespace pk::catalog {
+
+using coordination::CreateMode;
+using coordination::ReadRequest;
+using coordination::Refused;
+using coordination::Transaction;
+
+namespace {
+
+constexpr size_t kMostInlineBytes = 16'000;
+constexpr int32_t kMostQueued = 5'000;
+// Heads that stand still for so long have no round on its way any more; some more looks are for
+// those that do.
+constexpr Duration kStandsStill = std::chrono::milliseconds(10);
+constexpr int kMostLooks = 100;
+constexpr std::chrono::milliseconds kToCancel = std::chrono::seconds(5);
+
+class MultiCommit {
+ public:
+  MultiCommit(const CommitContext& context, const MultiTableCommit& commit, CommitId id)
+      : context_(context), commit_(commit), kind_(id), backoff_(context.NewBackoff()) {
+    order_.resize(commit.parts.size());
+    std::iota(order_.begin(), order_.end(), size_t{0});
+    std::ranges::sort(order_, {}, [&](size_t i) { return commit.parts[i].table_key; });
+    proposal_.id = commit.id;
+    proposal_.must_record = id == CommitId::kMaybeRepeated;
+    for (const size_t i : order_) {
+      auto part = std::make_shared<const iceberg::TableCommit>(
+          iceberg::TableCommit{.id = commit.id,
+                               .change = commit.parts[i].change,
+                               .oldest_file_ms = commit.oldest_file_ms});
+      // Of all parts together: the same id for another set of tables is another commit.
+      proposal_.request_hash = proposal_.request_hash * 31 + RequestHash(*part);
+      proposal_.parts.push_back({commit.parts[i].table_key, 0, std::move(part)});
+    }
+  }
+
+  Result<MultiCommitResult> Run() {
+    Result<MultiCommitResult> result = Attempts();
+    // As long as entries can be in the queues, or come there, somebody may carry it out; and so may
+    // an earlier call with this id.
+    if (!result.ok() && (may_be_queued_ || kind_ == CommitId::kMaybeRepeated)) {
+      result = OutcomeUnknown(result.error().message());
+    }
+    const bool unknown = !result.ok() && result.error().code() == ErrorCode::kOutcomeUnknown;
+    if (!commits_file_.empty() && !unknown) context_.files.Discard({{commits_file_, ""}});
+    return std::move(result).With(fmt::format("commit {}", commit_.id.ToString()));
+  }
+
+ private:
+  using MaybeOutcome = Result<std::optional<MultiOutcome>>;
+
+  Result<MultiCommitResult> Attempts() {
+    if (PK_TRY(IsQuiet())) {
+      if (auto outcome = PK_TRY(TryMulti(context_, proposal_, backoff_))) return ToResult(*outcome);
+    }
+    for (;;) {
+      proposal_.queued = PK_TRY(Enqueue());
+      auto outcome =
+          PK_TRY(proposal_.queued ? CarryOut() : TryMulti(context_, proposal_, backoff_));
+      if (outcome) return ToResult(*outcome);
+      if (!backoff_.Wait()) return Unavailable("gave up waiting for other commits");
+    }
+  }
+
+  // Whether nobody is in the queues or at work on them. Nobody else knows a new id yet, so records
+  // up to the heads that are read here do not name it.
+  Result<bool> IsQuiet() {
+    std::vector<ReadRequest> requests;
+    for (const auto& part : proposal_.parts) {
+      requests.push_back({.path = HeadPath(part.key)});
+      requests.push_back({.path = QueuePath(part.key)});
+      requests.push_back({.path = LeasePath(part.key)});
+    }
+    auto replies = PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff_));
+    bool quiet = true;
+    for (size_t i = 0; i < proposal_.parts.size(); ++i) {
+      auto& part = proposal_.parts[i];
+      const auto& head = replies[3 * i];
+      const auto& queue = replies[3 * i + 1];
+      if (!head.ok()) {
+        // Gone, which the attempt will say, or the server that was asked is behind.
+        const Result<ReadHead> read = LoadHead(context_.sessions, part.key, backoff_);
+        if (!read.ok() && read.error().code() == ErrorCode::kNotFound) continue;
+        if (kind_ == CommitId::kNew) part.since = PK_TRY(read).node.version;
+        quiet = false;
+        continue;
+      }
+      const HeadNode node = PK_TRY(DecodeHead(head->node.value).With(requests[3 * i].path));
+      if (kind_ == CommitId::kNew) part.since = node.version;
+      const bool rests = queue.ok() && queue->node.stat.children == 0 && !replies[3 * i + 2].ok();
+      quiet = quiet && (rests || node.dropped);
+      PK_CHECK(!queue.ok() || queue->node.stat.children < kMostQueued,
+               Unavailable(fmt::format("the commit queue of the table {} is full; commit again "
+                                       "later, or fewer larger commits",
+                                       part.key)));
+    }
+    return quiet;
+  }
+
+  Result<MultiEntryNode> MakeEntry() {
+    MultiEntryNode entry{.at = proposal_.parts.front().key,
+                         .tables = {},
+                         .request_hash = proposal_.request_hash,
+                         .commits = "[",
+                         .commits_file = {}};
+    for (const auto& part : proposal_.parts) {
+      entry.tables.push_back({part.key, part.since});
+      if (entry.commits.size() > 1) entry.commits += ',';
+      entry.commits += iceberg::ToJson(*part.commit);
+    }
+    entry.commits += ']';
+    if (entry.commits.size() <= kMostInlineBytes) return entry;
+    if (commits_file_.empty()) {
+      Backoff& backoff = backoff_;
+      const ReadHead head = PK_TRY(LoadHead(context_.sessions, entry.at, backoff));
+      const auto metadata = PK_TRY(context_.files.Load(head.node.metadata_location));
+      std::string location =
+          fmt::format("{}/metadata/commit-{}-{}.json", metadata->location, proposal_.id.ToString(),
+                      context_.options.ids->NewUuid4().ToString());
+      PK_TRY(context_.files.Write({{location, entry.commits}}, backoff));
+      commits_file_ = std::move(location);
+    }
+    entry.commits.clear();
+    entry.commits_file = commits_file_;
+    return entry;
+  }
+
+  // One transaction, so every queue has commits to several tables at the same place of the order:
+  // no two of them wait for each other. False: a table is gone, so there is nowhere to wait.
+  Result<bool> Enqueue() {
+    const MultiEntryNode entry = PK_TRY(MakeEntry());
+    Transaction create;
+    for (const auto& part : proposal_.parts) create.Check(HeadPath(part.key));
+    const size_t checks = create.operations().size();
+    for (const auto& part : proposal_.parts) {
+      const bool holds = part.key == entry.at;
+      create.Create(MultiEntryPath(part.key, proposal_.id),
+                    Encode(holds ? entry : MultiEntryNode{.at = entry.at}), CreateMode::kEphemeral);
+    }
+    const Result<Sent> sent = SendUntilKnown(context_.sessions, create, backoff_);
+    may_be_queued_ |= !sent.ok() && sent.error().code() == ErrorCode::kOutcomeUnknown;
+    if (!sent.ok()) return sent.error();
+    const Refused* refused = sent->refused();
+    if (refused == nullptr || refused->reason.code() == ErrorCode::kAlreadyExists) {
+      may_be_queued_ = true;
+      return true;
+    }
+    if (refused->operation < checks) return false;
+    return refused->reason;
+  }
+
+  // Until it is decided; nullopt: its entries are gone, undecided.
+  MaybeOutcome CarryOut() {
+    for (;;) {
+      if (context_.options.clock->Now() >= backoff_.deadline()) return Cancel();
+      PK_TRY(AwaitStandstill());
+      if (auto outcome = PK_TRY(TryMulti(context_, proposal_, backoff_))) return outcome;
+      auto replies = PK_TRY(ReadUntilKnown(
+          context_.sessions, {{.path = MultiEntryPath(proposal_.parts.front().key, proposal_.id)}},
+          backoff_));
+      if (!replies[0].ok()) return TryMulti(context_, proposal_, backoff_);
+    }
+  }
+
+  Result<> AwaitStandstill() {
+    std::vector<ReadRequest> requests;
+    for (const auto& part : proposal_.parts) requests.push_back({.path = HeadPath(part.key)});
+    std::vector<uint64_t> before;
+    for (int looks = 0; looks < kMostLooks; ++looks) {
+      std::vector<uint64_t> now;
+      for (const auto& reply : PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff_))) {
+        now.push_back(reply.ok() ? reply->node.stat.mzxid : 0);
+      }
+      if (now == before || context_.options.clock->Now() >= backoff_.deadline()) break;
+      before = std::move(now);
+      context_.options.clock->Wait(kStandsStill);
+    }
+    return {};
+  }
+
+  // At the deadline: once the entry is cancelled nobody carries it out any more, and the attempt
+  // after that finds in the records whether somebody has, or writes there that nobody did.
+  MaybeOutcome Cancel() {
+    const auto unknown = [](const Error& error) { return OutcomeUnknown(error.message()); };
+    RetryPolicy policy = context_.options.retry;
+    policy.within = kToCancel;
+    Backoff to_cancel(policy, *context_.options.clock, *context_.options.ids);
+    MultiEntryNode entry{.at = proposal_.parts.front().key,
+                         .cancelled = true,
+                         .tables = {},
+                         .request_hash = proposal_.request_hash,
+                         .commits = {},
+                         .commits_file = {}};
+    for (const auto& part : proposal_.parts) entry.tables.push_back({part.key, part.since});
+    const Transaction cancel =
+        Transaction().Set(MultiEntryPath(entry.at, proposal_.id), Encode(entry), 0);
+    const Result<Sent> sent = SendUntilKnown(context_.sessions, cancel, to_cancel);
+    if (!sent.ok()) return unknown(sent.error());
+    const Refused* refused = sent->refused();
+    const bool gone = refused != nullptr && refused->reason.code() == ErrorCode::kNotFound;
+    for (auto& part : proposal_.parts) part.commit = nullptr;
+    proposal_.refusal = "cancelled by its writer, who did not wait any longer";
+    do {
+      auto outcome = TryMulti(context_, proposal_, to_cancel);
+      if (!outcome.ok()) return unknown(outcome.error());
+      if (*outcome) {
+        const bool committed = std::holds_alternative<std::vector<Outcome>>(**outcome);
+        if (committed || gone) return outcome;
+        break;
+      }
+      // Neither in the queues nor in a record: their creation may still be on its way.
+      if (gone) return OutcomeUnknown("gave up waiting in the commit queues");
+    } while (to_cancel.Wait());
+    may_be_queued_ = false;
+    return Unavailable("gave up waiting in the commit queues; the commit is cancelled");
+  }
+
+  Result<MultiCommitResult> ToResult(const MultiOutcome& outcome) {
+    if (const auto* rejected = std::get_if<RecordedCommit>(&outcome)) {
+      const auto result =
+          PK_TRY(ResultOf(context_, "", Outcome{0, {}, *rejected}, proposal_.request_hash));
+      return std::get<Rejected>(result);
+    }
+    const auto& outcomes = std::get<std::vector<Outcome>>(outcome);
+    std::vector<Committed> committed(outcomes.size());
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      auto part =
+          PK_TRY(ResultOf(context_, proposal_.parts[i].key, outcomes[i], proposal_.request_hash));
+      if (auto* rejected = std::get_if<Rejected>(&part)) return std::move(*rejected);
+      committed[order_[i]] = std::get<Committed>(std::move(part));
+    }
+    return MultiCommitResult(std::move(committed));
+  }
+
+  const CommitContext& context_;
+  const MultiTableCommit& commit_;
+  const CommitId kind_;
+  Backoff backoff_;
+  std::vector<size_t> order_;  // places of the parts, by key
+  MultiProposal proposal_;
+  bool may_be_queued_ = false;
+  std::string commits_file_;
+};
+
+Result<> Validate(const MultiTableCommit& commit) {
+  PK_CHECK(!commit.parts.empty() && commit.parts.size() <= kMaxTablesOfCommit,
+           InvalidArgument(fmt::format("a commit is to 1 to {} tables, not {}", kMaxTablesOfCommit,
+                                       commit.parts.size())));
+  std::set<std::string_view> keys;
+  for (const auto& part : commit.parts) {
+    PK_CHECK(Uuid::Parse(part.table_key).ok(),
+             InvalidArgument(fmt::format("'{}' is no table key", part.table_key)));
+    PK_CHECK(keys.insert(part.table_key).second,
+             InvalidArgument(fmt::format("two parts are of the table {}", part.table_key)));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<MultiCommitResult> CommitToAll(const CommitContext& context, const MultiTableCommit& commit,
+                                      CommitId id) {
+  PK_TRY(Validate(commit));
+  return MultiCommit(context, commit, id).Run();
+}
+
+Result<MultiCommitResult> CoordinatedCatalog::CommitAll(const MultiTableCommit& commit,
+                                                        CommitId id) {
+  return CommitToAll(context_, commit, id);
+}
+
+}  // namespace pk::catalog
