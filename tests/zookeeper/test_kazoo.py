@@ -1,13 +1,16 @@
 """What `parkeeper node` makes kazoo sees, and the other way round: nodes, versions, sequences, ephemerals, watches,
-ACLs. kazoo is a client of its own, which shares no code with ours.
+ACLs, locks. kazoo is a client of its own, which shares no code with ours.
 """
+import os
+import select
 import signal
+import subprocess
 import threading
 import unittest
 
 from kazoo.client import KazooClient
 from kazoo.exceptions import NoAuthError
-from kazoo.security import make_digest_acl
+from kazoo.security import OPEN_ACL_UNSAFE, make_digest_acl
 
 from node_runner import CONNECT, ZooKeeperTest
 
@@ -127,6 +130,88 @@ class KazooTest(ZooKeeperTest):
         self.client.create(self.path("/theirs"), b"bob's", acl=acl)
         self.assert_fails(9, "/theirs", "node", "get", "/theirs")
         self.assertEqual(self.run_ok("node", "get", "/theirs", digest="bob:pass"), "bob's\n")
+
+    def test_acls_are_what_we_say(self):
+        self.run_ok("node", "create", "/open")
+        self.run_ok("node", "create", "/mine", digest="ann:pass")
+        self.assertEqual(self.synced().get_acls(self.path("/open"))[0], OPEN_ACL_UNSAFE)
+        ann = self.kazoo(auth_data=[("digest", "ann:pass")])
+        self.assertEqual(self.synced(ann).get_acls(self.path("/mine"))[0],
+                         [make_digest_acl("ann", "pass", all=True)])
+        # And what they say holds for us: to read is not to set.
+        self.client.create(self.path("/readable"), b"x", acl=[make_digest_acl("ann", "pass", read=True)])
+        self.assertEqual(self.run_ok("node", "get", "/readable", digest="ann:pass"), "x\n")
+        self.assert_fails(9, "/readable", "node", "set", "/readable", "y", digest="ann:pass")
+
+    def our_lock(self, kind):
+        """tests/zookeeper/lock_holder.cc, started. It holds the lock when it has said so, until its input ends."""
+        holder = subprocess.Popen([os.environ["PARKEEPER_LOCK_HOLDER"], CONNECT + self.chroot, "/lock", kind, "ours"],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(self.release, holder)
+        return holder
+
+    def release(self, holder):
+        if not holder.stdin.closed:
+            holder.stdin.close()
+            self.assertEqual(holder.wait(timeout=60), 0)
+            holder.stdout.close()
+
+    def await_entries(self, count):
+        """Until so many hold or wait for the lock."""
+        enough = threading.Event()
+
+        @self.client.ChildrenWatch(self.path("/lock"))
+        def _(children):
+            if len(children) == count:
+                enough.set()
+            return not enough.is_set()
+
+        self.assertTrue(enough.wait(60))
+
+    def test_our_lock_keeps_them_out(self):
+        self.run_ok("node", "create", "/lock-value", "v")
+        holder = self.our_lock("exclusive")
+        self.assertEqual(holder.stdout.readline(), "claimant ours\n")
+        entry = holder.stdout.readline().split()[1]
+        self.assertEqual(self.synced().get(self.path(entry))[0], b"ours")
+        lock = self.client.Lock(self.path("/lock"), "theirs")
+        self.assertEqual(lock.contenders(), ["ours"])
+        self.assertFalse(lock.acquire(blocking=False))
+        self.assertFalse(self.client.ReadLock(self.path("/lock")).acquire(blocking=False))
+        self.release(holder)
+        self.assertTrue(lock.acquire(timeout=60))
+        self.assertIsNone(self.synced().exists(self.path(entry)))
+
+    def test_their_lock_keeps_us_out(self):
+        self.run_ok("node", "create", "/lock-value", "held")
+        for kind in ("exclusive", "shared"):
+            with self.subTest(kind):
+                self.client.set(self.path("/lock-value"), b"held")
+                lock = self.client.Lock(self.path("/lock"), "theirs")
+                self.assertTrue(lock.acquire(timeout=60))
+                waiting = self.our_lock(kind)
+                self.await_entries(2)
+                self.assertEqual(select.select([waiting.stdout], [], [], 0)[0], [], "it is not its turn")
+                self.client.set(self.path("/lock-value"), b"released")
+                lock.release()
+                said = waiting.stdout.readline()
+                if kind == "exclusive":
+                    self.assertEqual(said, "claimant ours\n")
+                    said = waiting.stdout.readline()
+                self.assertEqual(said.split()[2:], ["released"])
+                self.release(waiting)
+
+    def test_readers_of_both_share_and_keep_writers_out(self):
+        self.run_ok("node", "create", "/lock-value", "v")
+        theirs = self.client.ReadLock(self.path("/lock"))
+        self.assertTrue(theirs.acquire(timeout=60))
+        ours = self.our_lock("shared")
+        self.assertIn("held /lock/", ours.stdout.readline())
+        theirs.release()
+        writer = self.client.WriteLock(self.path("/lock"))
+        self.assertFalse(writer.acquire(blocking=False), "ours still reads")
+        self.release(ours)
+        self.assertTrue(writer.acquire(timeout=60))
 
 
 if __name__ == "__main__":
