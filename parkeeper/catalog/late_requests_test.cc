@@ -40,6 +40,10 @@ class HoldingCoordinator final : public Coordinator {
       const std::vector<coordination::ReadRequest>& requests) override {
     return inner_->Read(requests);
   }
+  Result<std::vector<Result<coordination::NodeStat>>> Stats(
+      const std::vector<std::string>& paths) override {
+    return inner_->Stats(paths);
+  }
   Result<CommitOutcome> Commit(const Transaction& transaction) override {
     if (stopped_.holds > 0) {
       --stopped_.holds;

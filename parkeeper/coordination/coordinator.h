@@ -141,6 +141,10 @@ class Coordinator {
   // Several reads at one point of the order: no modification lies between them. One reply per
   // request; a missing node is an error of its own reply, never of the call.
   virtual Result<std::vector<Result<ReadReply>>> Read(const std::vector<ReadRequest>& requests) = 0;
+  // What Get() tells but the values, which are not fetched: for who holds them and asks what has
+  // changed. One reply per path, errors as of Read(). Not of one point of the order: a stat may be
+  // of a later one than those before it, never of an earlier one.
+  virtual Result<std::vector<Result<NodeStat>>> Stats(const std::vector<std::string>& paths) = 0;
 
   // All operations or none, in one step of the order, each seeing the effect of those before it. An
   // empty transaction is an empty step: it proves that the coordinator serves.

@@ -56,6 +56,17 @@ class MemoryCoordinator final : public Coordinator {
     });
   }
 
+  Result<std::vector<Result<NodeStat>>> Stats(const std::vector<std::string>& paths) override {
+    using Stats = std::vector<Result<NodeStat>>;
+    PK_TRY(ValidateStats(paths));
+    return tree_->Look(session_->id(), [&](const Tree& tree) -> Result<Stats> {
+      Stats stats;
+      stats.reserve(paths.size());
+      for (const std::string& path : paths) stats.push_back(tree.Stat(path));
+      return stats;
+    });
+  }
+
   Result<CommitOutcome> Commit(const Transaction& transaction) override {
     PK_TRY(ValidateTransaction(transaction));
     return tree_->Commit(transaction, session_->id());

@@ -41,6 +41,7 @@ std::string Describe(const Transaction& transaction) {
 }
 
 using Replies = std::vector<Result<ReadReply>>;
+using StatReplies = std::vector<Result<NodeStat>>;
 
 class SimulatedCoordinator final : public Coordinator {
  public:
@@ -71,6 +72,18 @@ class SimulatedCoordinator final : public Coordinator {
       replies.reserve(requests.size());
       for (const ReadRequest& request : requests) replies.push_back(tree.Read(request));
       return replies;
+    });
+  }
+
+  Result<StatReplies> Stats(const std::vector<std::string>& paths) override {
+    PK_TRY(ValidateStats(paths));
+    std::string what = "stat";
+    for (const std::string& path : paths) what += " " + path;
+    return Look<StatReplies>(what, [&paths](const Tree& tree) -> Result<StatReplies> {
+      StatReplies stats;
+      stats.reserve(paths.size());
+      for (const std::string& path : paths) stats.push_back(tree.Stat(path));
+      return stats;
     });
   }
 

@@ -173,6 +173,12 @@ Result<Node> Tree::Get(std::string_view path) const {
   return Node{entry->node.value, StatOf(entry->node, entry->children.size())};
 }
 
+Result<NodeStat> Tree::Stat(std::string_view path) const {
+  const TreeNode* entry = Entry(path);
+  PK_CHECK(entry != nullptr, NoNode(path));
+  return StatOf(entry->node, entry->children.size());
+}
+
 Result<std::vector<std::string>> Tree::List(std::string_view path) const {
   const TreeNode* entry = Entry(path);
   PK_CHECK(entry != nullptr, NoNode(path));

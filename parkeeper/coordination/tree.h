@@ -41,6 +41,7 @@ class Tree {
 
   // kNotFound names the path.
   Result<Node> Get(std::string_view path) const;
+  Result<NodeStat> Stat(std::string_view path) const;
   Result<std::vector<std::string>> List(std::string_view path) const;
   Result<ReadReply> Read(const ReadRequest& request) const;
 

@@ -34,6 +34,13 @@ Result<> Validate(const RemoveOperation& operation) {
   return {};
 }
 
+Result<> ValidateNumberOfReads(size_t count) {
+  PK_CHECK(
+      count <= kMaxOperations,
+      InvalidArgument(fmt::format("{} reads in one call, more than {}", count, kMaxOperations)));
+  return {};
+}
+
 }  // namespace
 
 bool IsSequential(CreateMode mode) {
@@ -69,10 +76,14 @@ Result<> ValidateTransaction(const Transaction& transaction) {
 }
 
 Result<> ValidateReads(const std::vector<ReadRequest>& requests) {
-  PK_CHECK(requests.size() <= kMaxOperations,
-           InvalidArgument(
-               fmt::format("{} reads in one call, more than {}", requests.size(), kMaxOperations)));
+  PK_TRY(ValidateNumberOfReads(requests.size()));
   for (const ReadRequest& request : requests) PK_TRY(ValidatePath(request.path));
+  return {};
+}
+
+Result<> ValidateStats(const std::vector<std::string>& paths) {
+  PK_TRY(ValidateNumberOfReads(paths.size()));
+  for (const std::string& path : paths) PK_TRY(ValidatePath(path));
   return {};
 }
 

@@ -21,6 +21,7 @@ Result<> ValidateTransaction(const Transaction& transaction);
 
 // kInvalidArgument: a bad path, or more than kMaxOperations requests.
 Result<> ValidateReads(const std::vector<ReadRequest>& requests);
+Result<> ValidateStats(const std::vector<std::string>& paths);
 
 bool IsSequential(CreateMode mode);
 bool IsEphemeral(CreateMode mode);

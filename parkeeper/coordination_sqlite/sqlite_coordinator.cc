@@ -66,6 +66,7 @@ class SqliteCoordinator final : public Coordinator {
   Result<Node> Get(std::string_view path) override;
   Result<std::vector<std::string>> List(std::string_view path) override;
   Result<std::vector<Result<ReadReply>>> Read(const std::vector<ReadRequest>& requests) override;
+  Result<std::vector<Result<NodeStat>>> Stats(const std::vector<std::string>& paths) override;
   Result<CommitOutcome> Commit(const Transaction& transaction) override;
   Result<std::unique_ptr<Watch>> StartWatch(std::string_view path, WatchScope scope) override;
   Result<> Sync() override;
@@ -175,6 +176,21 @@ Result<std::vector<Result<ReadReply>>> SqliteCoordinator::Read(
     replies.push_back(std::move(reply));
   }
   return replies;
+}
+
+Result<std::vector<Result<NodeStat>>> SqliteCoordinator::Stats(
+    const std::vector<std::string>& paths) {
+  PK_TRY(ValidateStats(paths));
+  PK_TRY(session_->CheckAlive());
+  Reader reader = PK_TRY(readers_.Begin());
+  std::vector<Result<NodeStat>> stats;
+  stats.reserve(paths.size());
+  for (const std::string& path : paths) {
+    Result<NodeStat> stat = ReadStat(*reader, path);
+    if (!stat.ok() && stat.error().code() != ErrorCode::kNotFound) return stat.error();
+    stats.push_back(std::move(stat));
+  }
+  return stats;
 }
 
 Result<> SqliteCoordinator::Sync() {

@@ -164,6 +164,12 @@ Result<Node> ReadNode(Connection& connection, std::string_view path) {
   return Node{.value = std::string(cursor.Bytes(9)), .stat = RowAt(cursor).stat};
 }
 
+Result<NodeStat> ReadStat(Connection& connection, std::string_view path) {
+  const std::optional<Row> row = PK_TRY(FindRow(connection, path));
+  PK_CHECK(row.has_value(), NoNode(path));
+  return row->stat;
+}
+
 Result<std::vector<std::string>> ReadChildren(Connection& connection, std::string_view path) {
   const std::optional<Row> row = PK_TRY(FindRow(connection, path));
   PK_CHECK(row.has_value(), NoNode(path));

@@ -31,6 +31,7 @@ Result<> PrepareLayout(Connection& connection, bool used_before);
 
 // kNotFound: no such node.
 Result<Node> ReadNode(Connection& connection, std::string_view path);
+Result<NodeStat> ReadStat(Connection& connection, std::string_view path);
 Result<std::vector<std::string>> ReadChildren(Connection& connection, std::string_view path);
 
 // The changes after `seen`, the id of the last; complete is false when some are pruned already.

@@ -45,6 +45,9 @@ class Client {
   // Waits for the answer, at most until the request's deadline.
   Result<Reply> Call(OpCode code, std::string frame, bool modifies);
 
+  // Asks all of them, which only read, without waiting for an answer in between.
+  std::vector<Result<Reply>> CallAll(OpCode code, std::vector<std::string> frames);
+
   // Runs `done` on the I/O thread: it must not wait.
   void Submit(Request request);
 

@@ -56,6 +56,18 @@ Result<Reply> Client::Call(OpCode code, std::string frame, bool modifies) {
   return waiting.Wait();
 }
 
+std::vector<Result<Reply>> Client::CallAll(OpCode code, std::vector<std::string> frames) {
+  std::vector<Waiting> waiting(frames.size());
+  for (size_t i = 0; i < frames.size(); ++i) {
+    Submit(MakeRequest(code, std::move(frames[i]), false,
+                       [&of = waiting[i]](Result<Reply> reply) { of.Take(std::move(reply)); }));
+  }
+  std::vector<Result<Reply>> replies;
+  replies.reserve(waiting.size());
+  for (Waiting& of : waiting) replies.push_back(of.Wait());
+  return replies;
+}
+
 void Client::Submit(Request request) {
   bool first = false;
   {

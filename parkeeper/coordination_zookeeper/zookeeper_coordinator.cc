@@ -103,6 +103,7 @@ class ZooKeeperCoordinator final : public Coordinator {
   }
 
   Result<std::vector<Result<ReadReply>>> Read(const std::vector<ReadRequest>& requests) override;
+  Result<std::vector<Result<NodeStat>>> Stats(const std::vector<std::string>& paths) override;
   Result<CommitOutcome> Commit(const Transaction& transaction) override;
 
   Result<std::unique_ptr<Watch>> StartWatch(std::string_view path, WatchScope scope) override {
@@ -206,6 +207,31 @@ Result<std::vector<Result<ReadReply>>> ZooKeeperCoordinator::Read(
     replies.emplace_back(std::move(read));
   }
   return replies;
+}
+
+// A multiRead has no stats without values, so these are requests of their own.
+Result<std::vector<Result<NodeStat>>> ZooKeeperCoordinator::Stats(
+    const std::vector<std::string>& paths) {
+  PK_TRY(ValidateStats(paths));
+  std::vector<std::string> frames;
+  frames.reserve(paths.size());
+  for (const std::string& path : paths) frames.push_back(EncodeRead(Absolute(chroot_, path)));
+  std::vector<Result<Reply>> replies = client_->CallAll(OpCode::kExists, std::move(frames));
+  std::vector<Result<NodeStat>> stats;
+  stats.reserve(paths.size());
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const Reply reply = PK_TRY(std::move(replies[i]).With(paths[i]));
+    if (reply.error != kServerOk) {
+      Error error = FromServer(reply.error, Where(paths[i], reply));
+      PK_CHECK(error.code() == ErrorCode::kNotFound, error);
+      stats.emplace_back(std::move(error));
+      continue;
+    }
+    NodeStat stat = PK_TRY(Checked(DecodeStat(reply.body), reply, paths[i]));
+    HideReserved(paths[i], stat);
+    stats.emplace_back(stat);
+  }
+  return stats;
 }
 
 Result<CommitOutcome> ZooKeeperCoordinator::Commit(const Transaction& transaction) {

@@ -132,6 +132,35 @@ TEST_P(CoordinatorContract, NoModificationLiesBetweenTheReadsOfOneCall) {
   fixture().RunAll({write, [&] { read(b()); }, [&] { read(*fixture().Connect()); }});
 }
 
+TEST_P(CoordinatorContract, LaterStatsOfOneCallAreNeverOfAnEarlierMoment) {
+  // Every transaction sets both, so whoever asks for one and then for the other finds the second as
+  // new as the first, or newer.
+  ASSERT_THAT(a().Commit(Transaction().Create("/x", "").Create("/y", "")), testing::IsOk());
+  ASSERT_THAT(b().Sync(), testing::IsOk());
+  constexpr int32_t kSets = 40;
+  const auto write = [&] {
+    for (int32_t i = 0; i < kSets; ++i) {
+      PK_ASSERT_OK(const CommitOutcome outcome,
+                   a().Commit(Transaction().Set("/x", "", i).Set("/y", "", i)));
+      ASSERT_TRUE(std::holds_alternative<Applied>(outcome));
+    }
+  };
+  const auto read = [&] {
+    int32_t version = 0;
+    const SteadyTime deadline = Soon();
+    while (version < kSets && Now() < deadline) {
+      PK_ASSERT_OK(const auto seen, b().Stats({"/x", "/y", "/x"}));
+      EXPECT_GE(seen[0]->version, version) << "reads never go back";
+      EXPECT_LE(seen[0]->version, seen[1]->version);
+      EXPECT_LE(seen[1]->version, seen[2]->version);
+      version = seen[2]->version;
+      EXPECT_THAT(b().Sync(), testing::IsOk());
+    }
+    EXPECT_EQ(version, kSets);
+  };
+  fixture().RunAll({write, read});
+}
+
 TEST_P(CoordinatorContract, AfterASyncReadsSeeWhatEndedBeforeIt) {
   ASSERT_THAT(a().Create("/n", ""), testing::IsOk());
   for (int32_t version = 0; version < 20; ++version) {

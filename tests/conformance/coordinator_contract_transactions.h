@@ -193,6 +193,23 @@ TEST_P(CoordinatorContract, AMultiReadGivesOneReplyPerRequestAndErrorsOfTheirOwn
   EXPECT_THAT(a().Read({}), testing::IsOkAnd(::testing::IsEmpty()));
 }
 
+TEST_P(CoordinatorContract, StatsAreThoseOfGetAndErrorsOfTheirOwn) {
+  MustApply(a(), Transaction().Create("/p", "v").Create("/p/b", "").Set("/p", "w", 0));
+  ASSERT_THAT(a().Create("/p/e", "", CreateMode::kEphemeral), testing::IsOk());
+  ASSERT_THAT(b().Sync(), testing::IsOk());
+  PK_ASSERT_OK(const auto stats, b().Stats({"/p", "/none", "/p/e", "/", "/p"}));
+  ASSERT_EQ(stats.size(), 5u);
+  EXPECT_EQ(*stats[0], b().Get("/p")->stat);
+  EXPECT_EQ(stats[0]->children, 2);
+  EXPECT_THAT(stats[1], testing::IsErrorWith(ErrorCode::kNotFound, "/none"));
+  EXPECT_EQ(*stats[2], b().Get("/p/e")->stat);
+  EXPECT_EQ(stats[2]->ephemeral_owner, a().session().id());
+  EXPECT_EQ(*stats[3], b().Get("/")->stat);
+  EXPECT_EQ(*stats[4], *stats[0]);
+  EXPECT_THAT(a().Stats({}), testing::IsOkAnd(::testing::IsEmpty()));
+  EXPECT_THAT(a().Stats({"/p", "bad"}), testing::IsError(ErrorCode::kInvalidArgument));
+}
+
 TEST_P(CoordinatorContract, ARequestOverALimitIsRefusedAndChangesNothing) {
   const auto bad = ErrorCode::kInvalidArgument;
   const size_t most = kMaxRequestBytes - kOperationOverheadBytes - std::string("/n").size();
@@ -207,6 +224,7 @@ TEST_P(CoordinatorContract, ARequestOverALimitIsRefusedAndChangesNothing) {
   EXPECT_THAT(a().Commit(many), testing::IsError(bad));
   EXPECT_THAT(a().Read(std::vector<ReadRequest>(kMaxOperations + 1, {.path = "/"})),
               testing::IsError(bad));
+  EXPECT_THAT(a().Stats(std::vector<std::string>(kMaxOperations + 1, "/")), testing::IsError(bad));
   const std::string longest = "/" + std::string(kMaxPathBytes - 1, 'p');
   EXPECT_THAT(a().Create(longest + "p", ""), testing::IsError(bad));
   EXPECT_THAT(a().Create(longest, "", CreateMode::kPersistentSequential), testing::IsError(bad));

@@ -62,6 +62,10 @@ class ScriptedCoordinator final : public Coordinator {
       const std::vector<coordination::ReadRequest>& requests) override {
     return Call([&] { return inner_->Read(requests); });
   }
+  Result<std::vector<Result<coordination::NodeStat>>> Stats(
+      const std::vector<std::string>& paths) override {
+    return Call([&] { return inner_->Stats(paths); });
+  }
   Result<CommitOutcome> Commit(const Transaction& transaction) override {
     script_.writes += script_.counts;
     return Call([&] { return inner_->Commit(transaction); });
