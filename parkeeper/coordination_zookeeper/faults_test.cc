@@ -262,6 +262,20 @@ TEST(Faults, ASessionThatTheServerHasExpiredIsLost) {
   EXPECT_THAT(opened->Get("/n"), IsErrorWith(ErrorCode::kUnavailable, "expired"));
 }
 
+TEST(Faults, ASessionThatHasMovedToAnotherConnectionIsTakenBack) {
+  FakeZooKeeper server({[](FakeConnection& connection) {
+                          connection.Attach(kSession);
+                          connection.Answer(connection.ReceiveRequest().xid, 1, kSessionMoved);
+                          connection.WaitForEnd();
+                        },
+                        AttachAndServe});
+  const auto opened = OpenOrDie({.connect = server.connect()});
+  ASSERT_NE(opened, nullptr);
+  EXPECT_THAT(opened->Set("/n", "", 0), IsErrorWith(ErrorCode::kUnavailable, "has moved"));
+  EXPECT_THAT(opened->Get("/n"), IsOk()) << "on another connection";
+  EXPECT_EQ(opened->session().state(), SessionState::kConnected);
+}
+
 TEST(Faults, AnotherSessionInsteadOfOursIsALoss) {
   FakeZooKeeper server({[](FakeConnection& connection) { connection.Attach(kSession); },
                         [](FakeConnection& connection) {

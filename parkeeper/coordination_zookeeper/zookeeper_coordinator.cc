@@ -251,6 +251,8 @@ Result<CommitOutcome> ZooKeeperCoordinator::Commit(const Transaction& transactio
 Error ZooKeeperCoordinator::NotCommitted(int32_t error, const std::string& where, bool modifies) {
   if (error == kSessionExpired) client_->EndSession(fmt::format("it has expired: {}", where));
   Error reason = FromServer(error, where);
+  // No request on this connection will ever be taken again; the next one takes the session back.
+  if (error == kSessionMoved) client_->EndConnection(reason);
   return modifies && IsIndefinite(error) ? OutcomeUnknown(reason.message()) : reason;
 }
 
