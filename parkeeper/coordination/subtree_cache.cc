@@ -12,6 +12,7 @@ namespace pk::coordination {
 namespace {
 
 constexpr size_t kReadAtOnce = 200;
+constexpr size_t kStatAtOnce = 1'000;  // they have no values
 
 // Calls `take` with each path and its reply, in order.
 template <class Take>
@@ -35,6 +36,24 @@ Result<> ReadAll(Coordinator& coordinator, const std::vector<std::string>& paths
     }
   }
   return {};
+}
+
+// Of each path; nullopt: no such node.
+Result<std::vector<std::optional<NodeStat>>> ReadStats(Coordinator& coordinator,
+                                                       const std::vector<std::string>& paths) {
+  std::vector<std::optional<NodeStat>> stats;
+  stats.reserve(paths.size());
+  for (size_t begin = 0; begin < paths.size(); begin += kStatAtOnce) {
+    const auto first = paths.begin() + static_cast<ptrdiff_t>(begin);
+    const size_t count = std::min(kStatAtOnce, paths.size() - begin);
+    auto replies = PK_TRY(coordinator.Stats({first, first + static_cast<ptrdiff_t>(count)}));
+    for (auto& reply : replies) {
+      const bool is_there = reply.ok();
+      PK_CHECK(is_there || reply.error().code() == ErrorCode::kNotFound, std::move(reply).error());
+      stats.push_back(is_there ? std::optional(*reply) : std::nullopt);
+    }
+  }
+  return stats;
 }
 
 }  // namespace
@@ -95,7 +114,8 @@ Result<std::vector<std::string>> SubtreeCache::Update() {
   if (all_due_) {
     PK_TRY(Walk());
   } else if (!due_.empty()) {
-    PK_TRY(ReadNodes({due_.begin(), due_.end()}));
+    std::vector<InnerNode> parents;  // of new ones the watch names the children as well
+    PK_TRY(ReadNodes({due_.begin(), due_.end()}, parents));
   }
   all_due_ = false;
   due_.clear();
@@ -103,18 +123,18 @@ Result<std::vector<std::string>> SubtreeCache::Update() {
   return std::vector<std::string>(changed.begin(), changed.end());
 }
 
-Result<std::vector<std::string>> SubtreeCache::ReadNodes(const std::vector<std::string>& paths) {
-  std::vector<std::string> parents;
-  PK_TRY(ReadAll(*coordinator_, paths, false,
+Result<> SubtreeCache::ReadNodes(const std::vector<std::string>& paths,
+                                 std::vector<InnerNode>& parents) {
+  return ReadAll(*coordinator_, paths, false,
                  [&](const std::string& path, std::optional<ReadReply> reply) -> Result<> {
                    if (!reply.has_value()) {
                      Erase(path);
                      return {};
                    }
-                   if (reply->node.stat.children > 0) parents.push_back(path);
+                   const int32_t children = reply->node.stat.children;
+                   if (children > 0) parents.push_back({path, static_cast<size_t>(children)});
                    return Put(path, std::move(reply->node));
-                 }));
-  return parents;
+                 });
 }
 
 Result<std::vector<std::string>> SubtreeCache::ReadChildren(const std::vector<std::string>& paths) {
@@ -130,13 +150,70 @@ Result<std::vector<std::string>> SubtreeCache::ReadChildren(const std::vector<st
   return children;
 }
 
+Result<std::vector<bool>> SubtreeCache::Compare(const std::vector<std::string>& paths,
+                                                std::vector<InnerNode>& parents) {
+  const auto stats = PK_TRY(ReadStats(*coordinator_, paths));
+  std::vector<bool> kept(paths.size());
+  std::vector<std::string> different;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    const std::optional<NodeStat>& now = stats[i];
+    if (!now.has_value()) {
+      Erase(paths[i]);
+      continue;
+    }
+    Entry& entry = entries_.find(paths[i])->second;
+    const NodeStat& held = entry.node.stat;
+    kept[i] = now->czxid == held.czxid;
+    if (!kept[i] || now->mzxid != held.mzxid) {
+      different.push_back(paths[i]);
+      continue;
+    }
+    entry.walk = walk_;
+    if (now->children > 0) parents.push_back({paths[i], static_cast<size_t>(now->children)});
+  }
+  PK_TRY(ReadNodes(different, parents));
+  return kept;
+}
+
+Result<std::vector<SubtreeCache::InnerNode>> SubtreeCache::Descend(
+    const std::vector<InnerNode>& parents) {
+  std::vector<std::string> held;
+  std::vector<size_t> ends;  // in `held`, of the children of each parent
+  for (const InnerNode& parent : parents) {
+    const auto found = entries_.find(parent.path);
+    if (found != entries_.end()) {
+      for (const std::string& name : found->second.children) {
+        held.push_back(Join(parent.path, name));
+      }
+    }
+    ends.push_back(held.size());
+  }
+  std::vector<InnerNode> next;
+  const std::vector<bool> kept = PK_TRY(Compare(held, next));
+
+  // A child that is kept was there already when its parent was read, before it. So a parent that
+  // had no more than these had no others then, and of any since the watch will tell.
+  std::vector<std::string> unlike;
+  for (size_t i = 0, at = 0; i < parents.size(); ++i) {
+    size_t alive = 0;
+    for (; at < ends[i]; ++at) alive += kept[at] ? 1 : 0;
+    if (alive != parents[i].children) unlike.push_back(parents[i].path);
+  }
+  std::vector<std::string> came = PK_TRY(ReadChildren(unlike));
+  std::erase_if(came, [this](const std::string& path) { return entries_.contains(path); });
+  PK_TRY(ReadNodes(came, next));
+  return next;
+}
+
 Result<> SubtreeCache::Walk() {
   ++walk_;
-  std::vector<std::string> level = {root_};
-  while (!level.empty()) {
-    const auto parents = PK_TRY(ReadNodes(level));
-    level = PK_TRY(ReadChildren(parents));
+  std::vector<InnerNode> parents;
+  if (entries_.contains(root_)) {
+    PK_TRY(Compare({root_}, parents));
+  } else {
+    PK_TRY(ReadNodes({root_}, parents));
   }
+  while (!parents.empty()) parents = PK_TRY(Descend(parents));
   std::vector<std::string> gone;
   for (const auto& [path, entry] : entries_) {
     if (entry.walk != walk_) gone.push_back(path);

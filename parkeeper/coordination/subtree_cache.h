@@ -11,9 +11,10 @@
 // What it costs: loading reads each node once and lists each node that has children, 200 to a
 // request, the requests one after the other. A refresh reads the nodes that the watch names.
 // Where it cannot name them (after a reconnect, after more than 1,000 changes at once, on Sync())
-// every node is looked at again; those whose transaction ids are the same keep what they have and
-// are not reported, and leaves are not listed. Memory: paths and values of all nodes and about 350
-// bytes each, within the limits.
+// the stat of every node is read, 1,000 at a time. Values are read of those whose transaction ids
+// differ, and children listed where some came, or went and came again; the others keep what they
+// have and are not reported. Memory: paths and values of all nodes and about 350 bytes each, within
+// the limits.
 //
 // Suspended: it stands still, and says no more than "some time ago". Lost: Refresh() gives
 // kUnavailable, for good; what it holds can still be read. Load a new one with a new session.
@@ -54,7 +55,7 @@ class SubtreeCache {
   // Waits until something may have happened, then the same; nothing at the deadline or when stop is
   // requested.
   Result<std::vector<std::string>> WaitAndRefresh(const Until& until);
-  // The same for all that was modified anywhere before this call. Looks at every node.
+  // The same for all that was modified anywhere before this call. Looks at every node's stat.
   Result<std::vector<std::string>> Sync();
 
   // Null: no such node. Valid until the next call that is not const. stat.children is the number
@@ -79,6 +80,11 @@ class SubtreeCache {
     using is_transparent = void;
   };
   using Paths = std::set<std::string>;
+  // A node with this number of children when it was read.
+  struct InnerNode {
+    std::string path;
+    size_t children;
+  };
 
   SubtreeCache(Coordinator& coordinator, std::string root, CacheLimits limits)
       : coordinator_(&coordinator), root_(std::move(root)), limits_(limits) {}
@@ -86,10 +92,16 @@ class SubtreeCache {
   Result<std::vector<std::string>> Update();
   // Notes what the watch has to say.
   void Hear();
-  // Reads the nodes and puts them in place of what is there; returns those that have children.
-  Result<std::vector<std::string>> ReadNodes(const std::vector<std::string>& paths);
+  // Reads the nodes and puts them in place of what is there; adds those that have children.
+  Result<> ReadNodes(const std::vector<std::string>& paths, std::vector<InnerNode>& parents);
   // The children of the nodes, as paths.
   Result<std::vector<std::string>> ReadChildren(const std::vector<std::string>& paths);
+  // Of nodes that it holds, which are still the ones that it holds, whatever their values: reads
+  // the others and those with another value, and adds those that have children.
+  Result<std::vector<bool>> Compare(const std::vector<std::string>& paths,
+                                    std::vector<InnerNode>& parents);
+  // The next level of a walk: the children of `parents`; returns those that have children.
+  Result<std::vector<InnerNode>> Descend(const std::vector<InnerNode>& parents);
   // Looks at every node.
   Result<> Walk();
   Result<> Put(const std::string& path, Node node);

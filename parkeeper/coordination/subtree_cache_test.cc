@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "parkeeper/coordination/changed_paths.h"
 #include "parkeeper/coordination/simulation.h"
 
@@ -31,6 +33,19 @@ class SubtreeCacheTest : public ::testing::Test {
       if (at != std::string::npos) requests.push_back(line.substr(at + client.size()));
     }
     return requests;
+  }
+  void BreakConnection() {
+    simulation_.SetFaults(*client_,
+                          {.suspension = 1, .longest_suspension = std::chrono::seconds(3)});
+    EXPECT_FALSE(client_->Sync().ok());
+    simulation_.SetFaults(*client_, {});
+  }
+  static void ExpectSameBelow(const std::string& path, const SubtreeCache& a,
+                              const SubtreeCache& b) {
+    ASSERT_NE(a.Find(path), nullptr) << path;
+    EXPECT_EQ(*a.Find(path), *b.Find(path)) << path;
+    ASSERT_EQ(a.List(path), b.List(path)) << path;
+    for (const std::string& name : a.List(path)) ExpectSameBelow(path + "/" + name, a, b);
   }
   Until Soon() {
     return {.deadline = simulation_.clock().Now() + std::chrono::seconds(30), .stop = {}};
@@ -65,9 +80,7 @@ TEST_F(SubtreeCacheTest, ReadsOnlyWhatHasChanged) {
 TEST_F(SubtreeCacheTest, LooksAtAllAfterAReconnectAndReportsOnlyWhatIsDifferent) {
   auto cache = SubtreeCache::Load(*client_, "/c");
   ASSERT_TRUE(cache.ok());
-  simulation_.SetFaults(*client_, {.suspension = 1, .longest_suspension = std::chrono::seconds(3)});
-  EXPECT_FALSE(client_->Sync().ok());
-  simulation_.SetFaults(*client_, {});
+  BreakConnection();
   ASSERT_TRUE(writer_->Remove("/c/b/1", 0).ok());
   const auto stale = cache->Refresh();
   ASSERT_TRUE(stale.ok());
@@ -77,8 +90,54 @@ TEST_F(SubtreeCacheTest, LooksAtAllAfterAReconnectAndReportsOnlyWhatIsDifferent)
   const auto changed = cache->WaitAndRefresh(Soon());
   ASSERT_TRUE(changed.ok());
   EXPECT_EQ(*changed, (Paths{"/c/b/1"}));
-  EXPECT_EQ(Requests(), (Paths{"read /c: ok", "read /c/*: ok", "read /c/a /c/b: ok",
-                               "read /c/a/*: ok", "read /c/a/1 /c/a/2: ok"}));
+  EXPECT_EQ(Requests(), (Paths{"stat /c: ok", "stat /c/a /c/b: ok", "stat /c/a/1 /c/a/2: ok"}));
+}
+
+TEST_F(SubtreeCacheTest, ReadsAfterAReconnectOnlyTheValuesAndListsThatMayDiffer) {
+  auto cache = SubtreeCache::Load(*client_, "/c");
+  ASSERT_TRUE(cache.ok());
+  BreakConnection();
+  // Of each parent the number of children is what it was.
+  ASSERT_TRUE(writer_->Set("/c/a/2", "new", 0).ok());
+  ASSERT_TRUE(writer_->Remove("/c/b/1", 0).ok());
+  ASSERT_TRUE(EnsurePath(*writer_, "/c/b/2/deep").ok());
+  Requests();
+  const auto changed = cache->WaitAndRefresh(Soon());
+  ASSERT_TRUE(changed.ok());
+  EXPECT_EQ(*changed, (Paths{"/c/a/2", "/c/b/1", "/c/b/2", "/c/b/2/deep"}));
+  EXPECT_EQ(cache->Find("/c/a/2")->value, "new");
+  EXPECT_EQ(Requests(), (Paths{"stat /c: ok", "stat /c/a /c/b: ok", "stat /c/a/1 /c/a/2 /c/b/1: ok",
+                               "read /c/a/2: ok", "read /c/b/*: ok", "read /c/b/2: ok",
+                               "read /c/b/2/*: ok", "read /c/b/2/deep: ok"}));
+}
+
+TEST_F(SubtreeCacheTest, HoldsAfterAReconnectWhatAnyOtherWouldLoad) {
+  auto cache = SubtreeCache::Load(*client_, "/c");
+  ASSERT_TRUE(cache.ok());
+  const auto path = [&] {
+    std::string below = "/c";
+    for (uint64_t depth = 1 + simulation_.Random(3); depth > 0; --depth) {
+      below += "/" + std::to_string(simulation_.Random(3));
+    }
+    return below;
+  };
+  int created = 0, set = 0, removed = 0;
+  for (int round = 0; round < 300; ++round) {
+    BreakConnection();
+    for (uint64_t changes = simulation_.Random(6); changes > 0; --changes) {
+      created += writer_->Create(path(), "").ok() ? 1 : 0;
+      set += writer_->Set(path(), std::to_string(round), kAnyVersion).ok() ? 1 : 0;
+      removed += writer_->Remove(path(), kAnyVersion).ok() ? 1 : 0;
+    }
+    ASSERT_TRUE(writer_->Sync().ok());
+    ASSERT_TRUE(cache->WaitAndRefresh(Soon()).ok());
+    ASSERT_TRUE(cache->Sync().ok());
+    const auto loaded = SubtreeCache::Load(*writer_, "/c");
+    ASSERT_TRUE(loaded.ok());
+    ASSERT_EQ(cache->size(), loaded->size()) << "round " << round;
+    ExpectSameBelow("/c", *cache, *loaded);
+  }
+  EXPECT_GT(std::min({created, set, removed}), 50);
 }
 
 TEST_F(SubtreeCacheTest, GoesOnWhereARequestFailed) {

@@ -57,6 +57,26 @@ class RawConnection {
   Tcp::socket socket_;
 };
 
+// Ends the connection of `coordinator`, which has taken its session back when this returns.
+inline void BreakConnection(Coordinator& coordinator) {
+  const auto hosts = zookeeper::ParseConnectString(Ensemble());
+  ASSERT_THAT(hosts, testing::IsOk());
+  const zookeeper::SessionKey key = zookeeper::KeyOf(coordinator);
+  {
+    // The session moves to this connection. Its old server, when it is the same one, hangs up. When
+    // it is another, it does not know until all servers must agree on the next request.
+    RawConnection thief(hosts->hosts[0]);
+    thief.Send(zookeeper::EncodeConnect(
+        {.timeout_ms = 10'000, .session = key.id, .password = key.password}));
+    ASSERT_FALSE(thief.Receive().empty());
+  }
+  Result<CommitOutcome> step = Unavailable("not asked");
+  for (int attempt = 0; attempt < 100 && !step.ok(); ++attempt) {
+    step = coordinator.Commit(Transaction().Check("/"));
+  }
+  ASSERT_THAT(step, testing::IsOk());
+}
+
 class ZooKeeperFixture final : public CoordinatorFixture {
  public:
   ZooKeeperFixture() : chroot_("/contract-" + SystemIds().NewUuid4().ToString()) {}
