@@ -1,32 +1,20 @@
-// Fuzzes every decoder of replies of a ZooKeeper server. The first byte chooses the decoder. Not
-// part of the build; with clang, in the root of the repository:
+// Fuzzes every decoder of replies of a ZooKeeper server. The first byte chooses the decoder.
 //
-//   mkdir -p build/fuzz/corpus
-//   clang++ -std=c++20 -g -O1 -fsanitize=fuzzer,address,undefined -I. fuzz/jute_fuzz.cc \
-//     parkeeper/base/{clock,result}.cc parkeeper/coordination/{path,signal}.cc \
-//     parkeeper/coordination_zookeeper/{frame_buffer,jute,protocol}.cc \
-//     -lfmt -o build/fuzz/jute_fuzz
-//   PARKEEPER_FUZZ_SEEDS=build/fuzz/corpus build/fuzz/jute_fuzz -runs=0
-//   build/fuzz/jute_fuzz build/fuzz/corpus -max_len=4096 -max_total_time=600
-//
-// The third line writes the samples of tests/support/zookeeper_replies.h as the first corpus.
+// The next lines are read by `./dev fuzz jute`, which builds this with clang, outside of the build.
+// sources: parkeeper/base/{clock,result}.cc parkeeper/coordination/{path,signal}.cc
+// sources: parkeeper/coordination_zookeeper/{frame_buffer,jute,protocol}.cc
+// libraries: fmt
 
-#include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <fstream>
 
+#include "fuzz/seeds.h"
 #include "tests/support/zookeeper_replies.h"
 
-extern "C" int LLVMFuzzerInitialize(int*, char***) {
+void WriteSeeds(const std::string& folder) {
   using namespace pk::testing;
-  const char* folder = std::getenv("PARKEEPER_FUZZ_SEEDS");
-  if (folder == nullptr) return 0;
   for (uint8_t kind = 0; kind < kReplyKinds; ++kind) {
-    std::ofstream file(std::string(folder) + "/" + std::to_string(kind), std::ios::binary);
-    file << static_cast<char>(kind) << SampleReply(ReplyKind(kind));
+    WriteSeed(folder, std::to_string(kind), char(kind) + SampleReply(ReplyKind(kind)));
   }
-  return 0;
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

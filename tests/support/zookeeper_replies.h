@@ -3,6 +3,7 @@
 // Replies of a ZooKeeper server as samples, and one door to all decoders of replies: for tests with
 // damaged bytes and for the fuzzer.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
