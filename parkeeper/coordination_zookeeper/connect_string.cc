@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "parkeeper/coordination/path.h"
@@ -14,6 +15,11 @@ Result<uint16_t> ParsePort(std::string_view text) {
   PK_CHECK(error == std::errc() && end == text.data() + text.size() && port > 0,
            InvalidArgument(fmt::format("bad port '{}'", text)));
   return port;
+}
+
+bool NeverInHost(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte <= ' ' || byte == 0x7F || std::string_view("@?#\"\\[]").find(c) != std::string::npos;
 }
 
 Result<HostPort> ParseHost(std::string_view text) {
@@ -38,7 +44,7 @@ Result<HostPort> ParseHost(std::string_view text) {
     }
   }
   PK_CHECK(!result.host.empty(), InvalidArgument("a host has no name"));
-  PK_CHECK(result.host.find_first_of(" \t@?#\"\\") == std::string::npos,
+  PK_CHECK(std::ranges::none_of(result.host, NeverInHost),
            InvalidArgument(fmt::format("bad host name '{}'", result.host)));
   return result;
 }

@@ -32,8 +32,9 @@ TEST(ConnectString, HasHostsWithPortsAndAChroot) {
 }
 
 TEST(ConnectString, RefusesWhatIsNone) {
-  for (const char* text : {"", "/a", "zk1:", "zk1:0", "zk1:65536", "zk1:x", "zk1,,zk2", "::1",
-                           "[::1", "[::1]x", "zk 1", "zk1/a/", "zk1//a", "zk1/zookeeper", "[]"}) {
+  for (const char* text :
+       {"", "/a", "zk1:", "zk1:0", "zk1:65536", "zk1:x", "zk1,,zk2", "::1", "[::1", "[::1]x",
+        "zk 1", "zk1/a/", "zk1//a", "zk1/zookeeper", "[]", "[[]", "zk]", "zk\n1", "zk\x7f"}) {
     EXPECT_THAT(ParseConnectString(text), IsErrorWith(ErrorCode::kInvalidArgument, text)) << text;
   }
 }
