@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "parkeeper/coordination/limits.h"
 #include "parkeeper/coordination/path.h"
 
@@ -32,6 +34,15 @@ Result<> Validate(const RemoveOperation& operation) {
   PK_TRY(ValidatePath(operation.path));
   PK_CHECK(operation.path != "/", InvalidArgument("the root cannot be removed"));
   return {};
+}
+
+// Of the operation that has most bytes.
+const std::string& LargestPath(const Transaction& transaction) {
+  const auto& operations = transaction.operations();
+  const auto largest = std::ranges::max_element(operations, {}, [](const Operation& operation) {
+    return std::visit([](const auto& o) { return Bytes(o); }, operation);
+  });
+  return std::visit([](const auto& o) -> const std::string& { return o.path; }, *largest);
 }
 
 Result<> ValidateNumberOfReads(size_t count) {
@@ -65,9 +76,10 @@ Result<> ValidateTransaction(const Transaction& transaction) {
            InvalidArgument(fmt::format("transaction has {} operations, more than {}",
                                        operations.size(), kMaxOperations)));
   const size_t bytes = RequestBytes(transaction);
-  PK_CHECK(bytes <= kMaxRequestBytes,
-           InvalidArgument(
-               fmt::format("transaction has {} bytes, more than {}", bytes, kMaxRequestBytes)));
+  PK_CHECK(
+      bytes <= kMaxRequestBytes,
+      InvalidArgument(fmt::format("transaction has {} bytes, more than {}, most of them for {}",
+                                  bytes, kMaxRequestBytes, LargestPath(transaction))));
   for (size_t i = 0; i < operations.size(); ++i) {
     auto valid = std::visit([](const auto& o) { return Validate(o); }, operations[i]);
     if (!valid.ok()) return std::move(valid).With(fmt::format("operation {}", i));

@@ -192,7 +192,9 @@ Result<> Client::TakeFrames() {
     auto frame = frames.Next();
     if (!frame.ok() && !frames.too_large().empty()) {
       const auto header = PK_TRY(DecodeHeader(frames.too_large()));
-      queue_.Fail(header.xid, Error(ErrorCode::kUnsupported, frame.error().message()));
+      queue_.Fail(
+          header.xid,
+          Error(ErrorCode::kUnsupported, frame.error().message()).With(*connection_->server()));
     }
     const std::optional<std::string_view> next = PK_TRY(std::move(frame));
     if (!next) break;

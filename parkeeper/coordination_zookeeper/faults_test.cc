@@ -79,6 +79,8 @@ TEST(Faults, AnUnreachableServerIsAClearErrorWithinTheDeadline) {
   }
   const auto opened = OpenZooKeeper({.connect = nobody, .connect_timeout = 50ms});
   EXPECT_THAT(opened, IsErrorWith(ErrorCode::kUnavailable, nobody));
+  EXPECT_THAT(OpenZooKeeper({.connect = nobody + "/lakes/main", .connect_timeout = 50ms}),
+              IsErrorWith(ErrorCode::kUnavailable, "/lakes/main"));
   EXPECT_THAT(opened, IsErrorWith(ErrorCode::kUnavailable, "refused"));
 }
 
@@ -243,7 +245,8 @@ TEST(Faults, AReplyOverTheLimitIsToldToItsRequestAndNotAskedForAgain) {
                         AttachAndServe});
   const auto opened = OpenOrDie({.connect = server.connect()});
   ASSERT_NE(opened, nullptr);
-  EXPECT_THAT(opened->List("/many"), IsErrorWith(ErrorCode::kUnsupported, "/many"));
+  EXPECT_THAT(opened->List("/many"),
+              IsErrorWith(ErrorCode::kUnsupported, "/many: " + server.connect() + ": reply of"));
   EXPECT_THAT(opened->Get("/n"), IsOk());
 }
 

@@ -189,8 +189,8 @@ Result<std::vector<Result<ReadReply>>> ZooKeeperCoordinator::Read(
     const std::vector<ReadRequest>& requests) {
   PK_TRY(ValidateReads(requests));
   std::string frame = EncodeReads(requests, chroot_);
-  PK_TRY(CheckFrame(frame));
   const std::string_view first = requests.empty() ? "/" : std::string_view(requests[0].path);
+  PK_TRY(CheckFrame(frame).With(first));
   const Reply reply = PK_TRY(Ask(OpCode::kMultiRead, std::move(frame), first));
   auto results = PK_TRY(Checked(DecodeReads(reply.body, requests), reply, first));
   std::vector<Result<ReadReply>> replies;
@@ -237,10 +237,10 @@ Result<std::vector<Result<NodeStat>>> ZooKeeperCoordinator::Stats(
 Result<CommitOutcome> ZooKeeperCoordinator::Commit(const Transaction& transaction) {
   PK_TRY(ValidateTransaction(transaction));
   std::string frame = EncodeTransaction(transaction, chroot_, client_->has_user());
-  PK_TRY(CheckFrame(frame));
   const bool modifies = !OnlyChecks(transaction);
   const auto& operations = transaction.operations();
   const std::string_view first = operations.empty() ? std::string_view("/") : PathOf(operations[0]);
+  PK_TRY(CheckFrame(frame).With(first));
   const Reply reply = PK_TRY(client_->Call(OpCode::kMulti, std::move(frame), modifies).With(first));
   if (reply.error != kServerOk && reply.body.empty()) {
     return NotCommitted(reply.error, Where(first, reply), modifies);
@@ -363,7 +363,8 @@ Result<std::unique_ptr<Coordinator>> OpenZooKeeper(ZooKeeperOptions options) {
   ConnectString connect = PK_TRY(ParseConnectString(options.connect));
   const bool create = options.create_chroot;
   std::string chroot = connect.chroot;
-  auto client = PK_TRY(Client::Open(std::move(options), std::move(connect)));
+  auto client = PK_TRY(Client::Open(std::move(options), std::move(connect))
+                           .With(fmt::format("open {}", chroot.empty() ? "/" : chroot)));
   auto coordinator = std::make_unique<ZooKeeperCoordinator>(std::move(client), std::move(chroot));
   PK_TRY(coordinator->CheckChroot(create));
   return coordinator;

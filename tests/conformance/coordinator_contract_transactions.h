@@ -213,7 +213,9 @@ TEST_P(CoordinatorContract, StatsAreThoseOfGetAndErrorsOfTheirOwn) {
 TEST_P(CoordinatorContract, ARequestOverALimitIsRefusedAndChangesNothing) {
   const auto bad = ErrorCode::kInvalidArgument;
   const size_t most = kMaxRequestBytes - kOperationOverheadBytes - std::string("/n").size();
-  EXPECT_THAT(a().Create("/n", std::string(most + 1, 'x')), testing::IsErrorWith(bad, "900000"));
+  const auto too_large = a().Create("/n", std::string(most + 1, 'x'));
+  EXPECT_THAT(too_large, testing::IsErrorWith(bad, "900000"));
+  EXPECT_THAT(too_large, testing::IsErrorWith(bad, "/n"));
   EXPECT_THAT(a().Get("/n"), testing::IsError(ErrorCode::kNotFound));
   const Transaction halves = Transaction()
                                  .Create("/n", std::string(most / 2, 'x'))
