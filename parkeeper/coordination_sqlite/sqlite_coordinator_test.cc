@@ -129,7 +129,7 @@ TEST(SqliteCoordinator, ReadsManyNodesAtOnePoint) {
 
 TEST(SqliteCoordinator, SaysWhichProcessesHoldItUpWhenTheWriteLockIsNotFree) {
   const TempFolder folder;
-  auto coordinator = OpenOrDie(folder.path(), {.lock_timeout = 50ms});
+  auto coordinator = OpenOrDie(folder.path(), {.lock_timeout = 500ms});
   PK_ASSERT_OK(FileWithLocks lock, FileWithLocks::Open(FolderFiles(folder.path()).lock));
   constexpr int64_t kWriterByte = 1;
   while (!lock.TryLock(kWriterByte)) {
@@ -139,7 +139,7 @@ TEST(SqliteCoordinator, SaysWhichProcessesHoldItUpWhenTheWriteLockIsNotFree) {
   EXPECT_EQ(coordinator->session().state(), SessionState::kSuspended);
   EXPECT_THAT(coordinator->Get("/a"), IsError(ErrorCode::kNotFound));
   lock.Unlock(kWriterByte);
-  EXPECT_EQ(coordinator->session().WaitForChange(SessionState::kSuspended, In(10s)),
+  EXPECT_EQ(coordinator->session().WaitForChange(SessionState::kSuspended, In(30s)),
             SessionState::kConnected);
   EXPECT_THAT(coordinator->Create("/a", ""), IsOk());
 }
@@ -153,7 +153,7 @@ TEST(SqliteCoordinator, RemovesEphemeralsWhenItIsClosed) {
   EXPECT_EQ(node.stat.ephemeral_owner, coordinator->session().id());
   PK_ASSERT_OK(const auto watch, other->StartWatch("/e", WatchScope::kNode));
   coordinator.reset();
-  EXPECT_TRUE(watch->Wait(In(10s)));
+  EXPECT_TRUE(watch->Wait(In(30s)));
   EXPECT_THAT(other->Get("/e"), IsError(ErrorCode::kNotFound));
 }
 
@@ -167,12 +167,12 @@ TEST(SqliteCoordinator, WakesEachWatchByItsScopeOnly) {
   PK_ASSERT_OK(const auto subtree, watcher->StartWatch("/a", WatchScope::kSubtree));
   EXPECT_THAT(watcher->StartWatch("/none", WatchScope::kChildren), IsError(ErrorCode::kNotFound));
   ASSERT_THAT(writer->Create("/a/b/c", ""), IsOk());
-  EXPECT_TRUE(subtree->Wait(In(10s)));
+  EXPECT_TRUE(subtree->Wait(In(30s)));
   ASSERT_THAT(writer->Create("/a/d", ""), IsOk());
-  EXPECT_TRUE(children->Wait(In(10s)));
-  EXPECT_TRUE(subtree->Wait(In(10s)));
+  EXPECT_TRUE(children->Wait(In(30s)));
+  EXPECT_TRUE(subtree->Wait(In(30s)));
   ASSERT_THAT(writer->Set("/a", "x", 0), IsOk());
-  EXPECT_TRUE(node->Wait(In(10s)));
+  EXPECT_TRUE(node->Wait(In(30s)));
   // Whatever concerns `children` was looked at together with what woke `node`.
   EXPECT_FALSE(children->Wait(In(0ms)));
 }
