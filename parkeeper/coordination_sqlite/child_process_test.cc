@@ -74,8 +74,9 @@ void Hold(Coordinator& coordinator) {
 void Follow(Coordinator& coordinator) {
   const auto watch = coordinator.StartWatch("/n", WatchScope::kNode);
   if (!watch.ok()) return Answer("failed");
-  Answer("ready");
+  // Before the answer: what changes from then on is expected to be told.
   int32_t seen = coordinator.Get("/n")->stat.version;
+  Answer("ready");
   while ((*watch)->Wait(In(60s))) {
     const int32_t version = coordinator.Get("/n")->stat.version;
     if (version != seen) Answer(std::to_string(version));
@@ -104,7 +105,8 @@ TEST(ChildProcess, DISABLED_PlaysItsRole) {
   if (role == nullptr || folder == nullptr) return;
   const std::string what = role;
   SqliteOptions options;
-  if (what == "hold") options.session_timeout = 1s;
+  // Short for a test that waits until it is over, long enough to do something on a busy machine.
+  if (what == "hold") options.session_timeout = 3s;
   const auto coordinator = OpenOrDie(folder, options);
   if (what == "race") Race(*coordinator);
   if (what == "hold") Hold(*coordinator);
