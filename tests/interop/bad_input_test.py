@@ -51,14 +51,16 @@ def wait_until(child, condition):
 
 
 def takes_signals(child):
-    """The binary has blocked SIGINT, as it does to wait for it in a thread, and has not ended."""
+    """The binary has blocked SIGTERM, as it does to wait for it in a thread, and has not ended."""
     try:
         if not os.path.samefile(f"/proc/{child.pid}/exe", PARKEEPER):
-            return False  # still this Python, which blocks signals, too, while it starts a child
+            return False  # still this Python
     except FileNotFoundError:
         return False
-    blocked = re.search(r"SigBlk:\s*(\w+)", pathlib.Path(f"/proc/{child.pid}/status").read_text())
-    return int(blocked[1], 16) >> (signal.SIGINT - 1) & 1
+    text = re.search(r"SigBlk:\s*(\w+)", pathlib.Path(f"/proc/{child.pid}/status").read_text())
+    blocked = {number for number in (signal.SIGTERM, signal.SIGUSR1) if int(text[1], 16) >> (number - 1) & 1}
+    # All of them are blocked for a moment when a library makes a thread, before main() begins.
+    return blocked == {signal.SIGTERM}
 
 
 def position(child, path):
