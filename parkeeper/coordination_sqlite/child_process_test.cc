@@ -104,7 +104,7 @@ TEST(ChildProcess, DISABLED_PlaysItsRole) {
   const char* folder = std::getenv("PK_CHILD_FOLDER");
   if (role == nullptr || folder == nullptr) return;
   const std::string what = role;
-  SqliteOptions options;
+  SqliteOptions options = kPatient;
   // Short for a test that waits until it is over, long enough to do something on a busy machine.
   if (what == "hold") options.session_timeout = 3s;
   const auto coordinator = OpenOrDie(folder, options);

@@ -12,8 +12,12 @@
 
 namespace pk::coordination {
 
+// For tests that are not about time: a busy machine loses no session.
+inline constexpr SqliteOptions kPatient{.session_timeout = std::chrono::seconds(60),
+                                        .lock_timeout = std::chrono::seconds(30)};
+
 inline std::unique_ptr<Coordinator> OpenOrDie(const std::string& folder,
-                                              SqliteOptions options = {}) {
+                                              SqliteOptions options = kPatient) {
   Result<std::unique_ptr<Coordinator>> opened = OpenSqlite(folder, options);
   if (!opened.ok()) {
     std::fprintf(stderr, "%s\n", opened.error().ToString().c_str());
