@@ -127,7 +127,7 @@ class Tls : public ::testing::Test {
   }
   std::string File(const char* name) const { return folder_.path() + "/" + name; }
   static Result<std::unique_ptr<Coordinator>> Open(const TlsServer& server, TlsOptions tls) {
-    return OpenZooKeeper({.connect = server.connect(), .connect_timeout = 5s, .tls = tls});
+    return OpenZooKeeper({.connect = server.connect(), .connect_timeout = 30s, .tls = tls});
   }
 
   pk::testing::TempFolder folder_;
