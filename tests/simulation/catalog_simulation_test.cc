@@ -151,6 +151,22 @@ void Write(World& run, int writer, Settle settle, const ProcessFaults& faults, c
   }
 }
 
+// The same by several threads of one process, which share its session and its part in the queue.
+void WriteInThreads(World& run, int writer, const ProcessFaults& faults) {
+  Process process(run.simulation, *run.storage, faults);
+  if (!process.alive()) return;
+  std::vector<std::unique_ptr<Task>> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.push_back(run.simulation.executor().Start(
+        fmt::format("thread-{}-{}", writer, t), [&, t](const std::stop_token&) {
+          for (int n = 0; n < 3 && process.alive(); ++n) {
+            AppendOne(run, process, fmt::format("{}-{}-{}", writer, t, n), Settle::kByTheSameId,
+                      {});
+          }
+        }));
+  }
+}
+
 // Creates, renames, drops and purges under two names, and commits to what it finds there.
 void Rename(World& run, const ProcessFaults& faults) {
   Process process(run.simulation, *run.storage, faults);
@@ -332,6 +348,25 @@ TEST(CatalogSimulation, AppliesEachCommitOnceAndKeepsNamesWithTheirTables) {
   EXPECT_GT(grouped, int(seeds) / 4);
   EXPECT_GT(committed, int(seeds) * 4) << "and most got through";
   EXPECT_GT(updated, int(seeds) / 2);
+}
+
+TEST(CatalogSimulation, AppliesEachCommitOfManyThreadsOnce) {
+  int committed = 0;
+  const uint64_t seeds = Seeds(200);
+  coordination::ForEachSeed(seeds, [&](Simulation& simulation) {
+    World run(simulation);
+    Prepare(run);
+    for (int w = 0; w < 3; ++w) {
+      simulation.Spawn(fmt::format("process-{}", w),
+                       [&, w] { WriteInThreads(run, w, {.odds = 0.03}); });
+    }
+    EXPECT_THAT(simulation.Run(), IsOk());
+    EXPECT_THAT(run.client->Sync(), IsOk());
+    CheckWrites(run);
+    EXPECT_EQ(run.doubled, 0);
+    committed += run.committed;
+  });
+  EXPECT_GT(committed, int(seeds) * 10);
 }
 
 // Records are swept after half an hour, and writers ask again after up to an hour.
