@@ -186,6 +186,7 @@ class Round {
       if (!moved.ok()) return moved.error();
       return RoundEnd::kLookAgain;
     }
+    context_.files.Discard(built.forgotten);
     const int64_t version = std::get<Moved>(*moved).head.version;
     if (built.metadata != nullptr) {
       context_.files.Remember(built.metadata_location, built.metadata);

@@ -38,6 +38,19 @@ std::vector<int64_t> TooMany(const TableMetadata& metadata, size_t before) {
   return ids;
 }
 
+// What the log of `before` names and that of `after` does not, of a table that wants it removed.
+std::vector<NewFile> Forgotten(const TableMetadata& before, const TableMetadata& after) {
+  std::vector<NewFile> forgotten;
+  if (after.Property("write.metadata.delete-after-commit.enabled", "false") != "true") return {};
+  for (const iceberg::MetadataLogEntry& entry : before.metadata_log) {
+    const bool kept = std::ranges::any_of(after.metadata_log, [&](const auto& each) {
+      return each.metadata_file == entry.metadata_file;
+    });
+    if (!kept) forgotten.push_back({entry.metadata_file, ""});
+  }
+  return forgotten;
+}
+
 std::optional<int64_t> AddedSnapshot(const UpdateTable& update) {
   std::optional<int64_t> id;
   for (const iceberg::TableUpdate& change : update.updates) {
@@ -165,6 +178,7 @@ Result<Group::Built> Group::Finish() {
     state_ = PK_TRY(iceberg::Apply(state_, {iceberg::RemoveSnapshots{ids}}, clock_.WallMs()));
   }
   iceberg::AppendMetadataLog(state_, base_location_, base_->last_updated_ms);
+  built_.forgotten = Forgotten(*base_, state_);
   built_.metadata_location = MetadataLocation(state_, version_ + 1, ids_);
   built_.files.push_back({built_.metadata_location, iceberg::ToJson(state_)});
   built_.metadata = std::make_shared<const TableMetadata>(std::move(state_));

@@ -41,6 +41,9 @@ class Group {
     std::vector<NewFile> files;  // empty when nothing was applied; the metadata are the last
     std::shared_ptr<const iceberg::TableMetadata> metadata;  // null likewise
     std::string metadata_location;
+    // Metadata files that the log no longer names and the table does not want to keep
+    // (write.metadata.delete-after-commit.enabled); their bytes are not read.
+    std::vector<NewFile> forgotten;
   };
   // Call it once, at the end.
   Result<Built> Finish();

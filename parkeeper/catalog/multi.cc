@@ -229,6 +229,7 @@ class MultiRound {
     for (const Table& table : tables_) {
       if (table.built.metadata != nullptr) {
         context_.files.Remember(table.built.metadata_location, table.built.metadata);
+        context_.files.Discard(table.built.forgotten);
       }
       outcomes.push_back(
           {table.next.version, table.next.metadata_location, table.record.commits.front()});

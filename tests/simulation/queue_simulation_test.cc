@@ -367,6 +367,37 @@ TEST(CommitQueue, RejectsOneOfAGroupAndCommitsTheOthers) {
   lake.Check();
 }
 
+TEST(CommitQueue, CarriesLargeCommitsInAFileOfTheirWriter) {
+  Simulation simulation(1);
+  Lake lake(simulation);
+  HoldLease(lake);
+  constexpr int kFiles = 300;
+  Result<CommitResult> result = OutcomeUnknown("");
+  simulation.Spawn("large", [&] {
+    ScriptedProcess process(simulation, lake.storage());
+    iceberg::TableCommit commit = lake.Append("0");
+    auto& files = std::get<iceberg::AppendFiles>(commit.change).files;
+    while (files.size() < kFiles) {
+      files.push_back(files.front());
+      files.back().location += std::to_string(files.size());
+    }
+    result = process.catalog().Commit(lake.table().key, commit, CommitId::kNew);
+  });
+  simulation.Spawn("meanwhile", [&] {
+    AwaitQueued(lake, 1);
+    GiveLeaseBack(lake);
+  });
+  ASSERT_THAT(simulation.Run(), IsOk());
+  ASSERT_THAT(result, IsOk());
+  EXPECT_TRUE(std::holds_alternative<Committed>(*result));
+  EXPECT_EQ(lake.Files().size(), size_t(kFiles));
+  const auto no_commit_file = [](const storage::FileStatus& file) -> Result<> {
+    EXPECT_THAT(file.location, ::testing::Not(::testing::HasSubstr("/commit-")));
+    return {};
+  };
+  EXPECT_THAT(lake.storage().List(lake.table().metadata->location, no_commit_file), IsOk());
+}
+
 // What stands in section 13 of the protocol: writes of the ensemble, failed ones too.
 TEST(CommitQueue, CostsOneWriteForADirectCommit) {
   Simulation simulation(1);
