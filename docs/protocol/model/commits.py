@@ -1,0 +1,500 @@
+"""One table: direct commits, the queue, combiners, cancelling, sweeping, dropping, ids that are given again.
+
+What is assumed of the coordinator is less than ZooKeeper gives: a request that was sent may be applied at any
+later time, whatever became of its sender, or never; a reply may be lost. A request is applied wholly or not at
+all. Reads show the present state: one that is behind equals one that was made earlier, and whoever concludes
+something from an absence has had a reply to a modification before it (`cancel`).
+
+Nobody looks at the lease: any combiner may work at any time. It wakes people up (waking.py); it keeps nothing
+safe.
+
+Time: each id carries one, the record of version n has time n. A record may be swept at any moment, however
+young.
+"""
+from dataclasses import dataclass
+from itertools import product
+from typing import NamedTuple, Optional
+
+COMMITTED, REJECTED, UNJUDGED = "committed", "rejected", "unjudged"  # what a record says of an id
+UNKNOWN = "unknown"  # what an asker may be told besides
+PENDING, CANCELLED = 0, 1  # the version of an entry's node
+
+
+class Head(NamedTuple):
+    version: int
+    floor: int  # the oldest record that is kept
+    swept_to: int  # the youngest time of anything swept; -1: nothing was
+    dropped: bool
+    table: tuple  # the ids of the commits that the table holds: what its metadata file says
+
+
+class Entry(NamedTuple):
+    id: str
+    since: int  # its writer knows that no record up to this version names the id
+    mark: int
+
+
+class Writer(NamedTuple):
+    """Asks for one commit. `at`: start; direct, create, cancel (a request is under way); spent, look, wait,
+    cancelled, done."""
+    at: str
+    sent: int = 0  # requests so far; a reply counts only for the last one
+    since: int = 0
+    told: str = ""
+
+
+class Combiner(NamedTuple):
+    """`at`: idle, listed, ready, sent, dead."""
+    at: str
+    listed: tuple = ()
+    head: Optional[Head] = None
+    judged: tuple = ()  # of each listed entry what the records say, None when it may be applied
+
+
+class Create(NamedTuple):
+    kind: str
+    writer: int
+    number: int
+    entry: Entry
+
+
+class Cancel(NamedTuple):
+    kind: str
+    writer: int
+    number: int
+    id: str
+
+
+class Round(NamedTuple):
+    """The one transaction that moves a head: set it expecting a version, create the record, remove the entries."""
+    kind: str  # "direct" or "round"
+    sender: int
+    number: int
+    expected: int
+    head: Head
+    record: tuple  # ((id, outcome), ...)
+    removed: tuple  # ((id, mark), ...)
+
+
+class Budget(NamedTuple):
+    """How often each of these may happen in one run: this is what bounds the state space."""
+    losses: int = 0  # a reply that is lost
+    cancels: int = 0
+    sweeps: int = 0
+    rejects: int = 0  # a commit that does not apply
+    deaths: int = 0  # of combiners
+    drops: int = 0
+
+
+class State(NamedTuple):
+    head: Head
+    records: tuple  # ((version, ((id, outcome), ...)), ...): those kept
+    queue: tuple  # entries in the order of their creation
+    sent: tuple  # requests under way, sorted
+    writers: tuple
+    combiners: tuple
+    budget: Budget
+    first: tuple  # ((id, outcome), ...): the first record that named an id, kept or swept. No process can read this
+
+
+@dataclass(frozen=True)
+class Rules:
+    """All True is the protocol; each broken variant lacks one."""
+    expect_version: bool = True  # a round expects the head's version; else only its record's name must be new
+    read_records: bool = True  # who combines looks for the ids in the records
+    all_after_since: bool = True  # ... in every record after the entry's `since`; else in those since it took over
+    since_is_read: bool = True  # who asks again reads the records up to its `since`; else it takes the head's version
+    refuse_swept: bool = True  # records after `since` are gone: only a younger id is applied
+    sweep_covers_ids: bool = True  # `swept_to` is raised to the times of the ids too; else to the record's only
+    unjudged_is_unknown: bool = True  # too old to judge is told as unknown; else as rejected
+    record_rejections: bool = True  # else a rejected entry is just removed, and 'gone, in no record' means rejected
+    gone_means_nothing: bool = True  # entry gone, head unchanged: create again; else it is taken for rejected
+    remove_at_version: bool = True  # a round removes entries at the version read; else whatever they are by now
+    cancel_marks: bool = True  # cancelling marks the entry; else it removes it
+    cancel_reads: bool = True  # ... and reads the records before it answers
+    send_until_spent: bool = True  # a direct commit is sent until its version is spent; else 'still there' = failed
+    ask_record: bool = True  # then the record tells; else the metadata log, which holds one entry here
+    tombstone_reads: bool = True  # a dropped table: the records first, then 'rejected'
+
+
+class Commits:
+    SETTLES = "EverybodyIsAnswered"
+
+    def __init__(self, writers, combiners, budget, rules=Rules(), young=()):
+        """`writers`: (id, way) each. Ways: queue and direct make the id in this very call, again was given it.
+        `young`: ids whose clock ran far ahead."""
+        self.asks, self.combiners, self.budget, self.rules = writers, combiners, budget, rules
+        self.time = {id: 99 if id in young else 0 for id, _ in writers}
+
+    def initial(self):
+        return State(Head(0, 1, -1, False, ()), (), (), (), (Writer("start"),) * len(self.asks),
+                     (Combiner("idle"),) * self.combiners, self.budget, ())
+
+    def settled(self, state):
+        return all(writer.at == "done" for writer in state.writers)
+
+    def steps(self, state):
+        for label, after in self.all_steps(state):
+            yield label, self.without_spent(after)
+
+    def all_steps(self, state):
+        for index in range(len(self.asks)):
+            yield from self.writer_steps(state, index)
+        for index in range(self.combiners):
+            yield from self.combiner_steps(state, index)
+        if self.combiners and all(combiner.at == "dead" for combiner in state.combiners):
+            yield "a waiter becomes combiner 0", self.combiner(state, 0, Combiner("idle"))
+        for request in state.sent:
+            yield from self.arrivals(state, request)
+
+    # ---- what anybody can read
+
+    def first_named(self, state, id, after):
+        """What the first kept record after a version says of an id."""
+        for version, record in state.records:
+            if version > after:
+                for named, outcome in record:
+                    if named == id:
+                        return outcome
+        return None
+
+    def is_certain(self, head, id, after):
+        """Whether 'no kept record after this version names the id' means that no record does: none of them is
+        swept, or the id is younger than whatever is."""
+        return head.floor <= after + 1 or self.time[id] > head.swept_to
+
+    def told(self, outcome):
+        if outcome == UNJUDGED:
+            return UNKNOWN if self.rules.unjudged_is_unknown else REJECTED
+        return outcome
+
+    # ---- one who wants a commit
+
+    def writer_steps(self, state, index):
+        id, way = self.asks[index]
+        writer, name = state.writers[index], f"writer {index} ({id})"
+        version, budget = state.head.version, state.budget
+
+        def become(at, told="", **more):
+            return self.writer(state, index, writer._replace(at=at, told=told, **more))
+
+        if writer.at == "start":
+            yield from self.begin(state, index, id, way, name)
+        elif writer.at in ("direct", "create", "cancel") and budget.losses:
+            after = become("spent" if writer.at == "direct" else "look")
+            yield f"{name} hears nothing of its {writer.at}", spend(after, losses=1)
+        elif writer.at == "spent":  # what became of a direct commit that expected version `since`?
+            if version == writer.since:
+                if self.rules.send_until_spent:
+                    after = self.send_direct(state, index)
+                    yield f"{name} finds version {version} unspent, sends the same again", after
+                else:
+                    yield f"{name} finds version {version} still there: rejected", become("done", REJECTED)
+            elif not self.rules.ask_record:
+                last = state.records[-1][1] if state.records else ()
+                told = COMMITTED if (id, COMMITTED) in last else REJECTED
+                yield f"{name} looks for its file in the metadata log: {told}", become("done", told)
+            else:
+                yield f"{name} finds version {writer.since} spent", become("look")
+        elif writer.at in ("look", "wait"):
+            yield from self.look(state, index, id, name, become)
+        elif writer.at == "cancelled":
+            outcome = self.first_named(state, id, writer.since) if self.rules.cancel_reads else REJECTED
+            if outcome is None:
+                outcome = REJECTED if self.is_certain(state.head, id, writer.since) else UNJUDGED
+            yield f"{name} cancelled, and reads the records: {outcome}", become("done", self.told(outcome))
+
+    def begin(self, state, index, id, way, name):
+        version = state.head.version
+        if way == "direct":
+            after = self.writer(state, index, state.writers[index]._replace(since=version))
+            yield f"{name} sends a direct commit expecting version {version}", self.send_direct(after, index)
+        elif way == "queue":
+            yield f"{name} makes the id, creates its entry, since {version}", self.send_create(state, index, version)
+        elif any(self.asks[other][0] == id and self.asks[other][1] != "again" and state.writers[other].at == "start"
+                 for other in range(len(self.asks))):
+            return  # nobody can be given an id that was not made yet
+        elif not self.rules.since_is_read:
+            yield f"{name} asks again, reads no record, since {version}", self.send_create(state, index, version)
+        else:
+            outcome = self.first_named(state, id, 0)
+            if outcome is None and not self.is_certain(state.head, id, 0):
+                outcome = UNJUDGED
+            if outcome is None:
+                yield f"{name} asks again, in no record, since {version}", self.send_create(state, index, version)
+            else:
+                done = state.writers[index]._replace(at="done", told=self.told(outcome))
+                yield f"{name} asks again and reads: {outcome}", self.writer(state, index, done)
+
+    def look(self, state, index, id, name, become):
+        """Reads the entry, then the records after `since`."""
+        writer, head = state.writers[index], state.head
+        entry = next((entry for entry in state.queue if entry.id == id), None)
+        if entry is not None and not head.dropped:
+            if writer.at == "look":
+                yield f"{name} sees its entry, waits", become("wait")
+            elif entry.mark == PENDING and state.budget.cancels:
+                after = self.send(become("cancel", sent=writer.sent + 1), Cancel("cancel", index, writer.sent + 1, id))
+                yield f"{name} is at its deadline, cancels", spend(after, cancels=1)
+            return
+        outcome = self.first_named(state, id, writer.since)
+        if head.dropped and not self.rules.tombstone_reads:
+            outcome = REJECTED
+        if outcome is None and not self.is_certain(head, id, writer.since):
+            outcome = UNJUDGED
+        if outcome is None and head.dropped:
+            outcome = REJECTED  # no version will follow
+        if outcome is None and not self.rules.gone_means_nothing and head.version == writer.since:
+            outcome = REJECTED
+        if outcome is None and not self.rules.record_rejections and writer.at == "wait":
+            outcome = REJECTED
+        if outcome is not None:
+            yield f"{name} finds no entry, and of the records: {outcome}", become("done", self.told(outcome))
+        else:
+            yield (f"{name} finds neither entry nor record, creates its entry, since {head.version}",
+                   self.send_create(state, index, head.version))
+
+    def send_create(self, state, index, since):
+        writer = Writer("create", state.writers[index].sent + 1, since)
+        entry = Entry(self.asks[index][0], since, PENDING)
+        return self.send(self.writer(state, index, writer), Create("create", index, writer.sent, entry))
+
+    def send_direct(self, state, index):
+        id, head = self.asks[index][0], state.head
+        writer = state.writers[index]._replace(at="direct", sent=state.writers[index].sent + 1)
+        request = Round("direct", index, writer.sent, head.version,
+                        head._replace(version=head.version + 1, table=head.table + (id,)), ((id, COMMITTED),), ())
+        return self.send(self.writer(state, index, writer), request)
+
+    # ---- who carries out what is queued
+
+    def combiner_steps(self, state, index):
+        combiner, name = state.combiners[index], f"combiner {index}"
+        if combiner.at == "dead":
+            return
+        if combiner.at == "idle" and (state.queue or state.budget.drops) and not state.head.dropped:
+            # The list may be older than the head: entries that were read are not read again.
+            listed = ", ".join(f"{entry.id} since {entry.since}" for entry in state.queue) or "empty"
+            yield f"{name} lists the queue: {listed}", self.combiner(state, index, Combiner("listed", state.queue))
+        elif combiner.at == "listed":
+            read = Combiner("ready", combiner.listed, state.head, self.judge(state, combiner.listed))
+            if state.head.dropped:
+                read = Combiner("idle")
+            label = f"{name} reads the head, version {state.head.version}, and records"
+            yield label, self.combiner(state, index, read)
+        elif combiner.at == "ready":
+            yield from self.rounds(state, index, name)
+        elif combiner.at == "sent" and state.budget.losses:
+            after = self.combiner(state, index, Combiner("idle"))
+            yield f"{name} hears nothing, starts over", spend(after, losses=1)
+        if combiner.at != "idle" and state.budget.deaths:
+            yield f"{name} dies", spend(self.combiner(state, index, Combiner("dead")), deaths=1)
+
+    def judge(self, state, listed):
+        """Rule 5: who knows every record after an entry's `since` may apply it."""
+        known_after = min((entry.since for entry in listed), default=0)
+        if not self.rules.all_after_since:
+            known_after = state.head.version
+        if not self.rules.read_records:
+            return (None,) * len(listed)
+
+        def one(entry):
+            outcome = self.first_named(state, entry.id, known_after)
+            if outcome is None and self.rules.refuse_swept and not self.is_certain(state.head, entry.id, entry.since):
+                outcome = UNJUDGED
+            return outcome
+        return tuple(one(entry) for entry in listed)
+
+    def rounds(self, state, index, name):
+        """Every round that may follow from what was read: each commit may not apply, a record may be swept."""
+        combiner = state.combiners[index]
+        head, budget = combiner.head, state.budget
+        choices = []
+        for entry, outcome in zip(combiner.listed, combiner.judged):
+            if outcome is not None:
+                choices.append(((entry, outcome, False),))
+            elif entry.mark == CANCELLED:
+                choices.append(((entry, REJECTED, False),))
+            else:
+                choices.append(((entry, COMMITTED, True), (entry, REJECTED, False)))
+        for chosen in product(*choices):
+            rejects = sum(1 for (entry, outcome, _), judged in zip(chosen, combiner.judged)
+                          if judged is None and outcome == REJECTED and entry.mark == PENDING)
+            applied = tuple(entry.id for entry, _, applies in chosen if applies)
+            after = head._replace(version=head.version + 1, table=head.table + applied)
+            record = tuple((entry.id, outcome) for entry, outcome, _ in chosen
+                           if outcome != REJECTED or self.rules.record_rejections)
+            removed = tuple((entry.id, entry.mark) for entry, _, _ in chosen)
+            if budget.drops and not applied:  # a drop rejects what is queued behind it
+                request = Round("round", index, 0, head.version, after._replace(dropped=True), record, removed)
+                yield from self.send_round(spend(state, drops=1), index, name + " drops the table:", request)
+            if rejects > budget.rejects or not chosen:
+                continue
+            for sweep in (0, 1) if budget.sweeps and head.floor <= head.version else (0,):
+                swept = self.sweep(state, after) if sweep else after
+                if swept is None:
+                    continue
+                request = Round("round", index, 0, head.version, swept, record, removed)
+                yield from self.send_round(spend(state, rejects=rejects, sweeps=sweep), index, name, request)
+
+    def sweep(self, state, head):
+        """The oldest record goes, and the head says how young anything was that is gone."""
+        record = dict(state.records).get(head.floor)
+        if record is None:
+            return None  # swept by another meanwhile: this round would be refused
+        youngest = max([head.floor] + [self.time[id] for id, _ in record if self.rules.sweep_covers_ids])
+        return head._replace(floor=head.floor + 1, swept_to=max(head.swept_to, youngest))
+
+    def send_round(self, state, index, name, request):
+        if request in state.sent:
+            return
+        says = ", ".join(f"{id} {outcome}" for id, outcome in request.record) or "nothing"
+        head = state.combiners[index].head
+        sweeps = f", sweeps record {head.floor}" if request.head.floor > head.floor else ""
+        after = self.combiner(state, index, Combiner("sent", (), head, ()))
+        label = f"{name} sends round {request.expected} -> {request.head.version}: {says}{sweeps}"
+        yield label, self.send(after, request)
+
+    # ---- what the coordinator does with a request
+
+    def arrivals(self, state, request):
+        state = state._replace(sent=tuple(other for other in state.sent if other != request))
+        if request.kind == "create":
+            yield self.arrive_create(state, request)
+        elif request.kind == "cancel":
+            yield self.arrive_cancel(state, request)
+        else:
+            yield self.arrive_round(state, request)
+
+    def arrive_create(self, state, request):
+        waits = self.is_waiting(state, request)
+        label = f"create of {request.entry.id}, since {request.entry.since}, arrives{'' if waits else ' LATE'}"
+        looks = state.writers[request.writer]._replace(at="look")
+        after = self.writer(state, request.writer, looks) if waits else state
+        if any(entry.id == request.entry.id for entry in state.queue):
+            return label + ": exists", after
+        return label, after._replace(queue=state.queue + (request.entry,))
+
+    def arrive_cancel(self, state, request):
+        waits = self.is_waiting(state, request)
+        label = f"cancel of {request.id} arrives{'' if waits else ' LATE'}"
+        writer = state.writers[request.writer]
+        entry = next((entry for entry in state.queue if entry.id == request.id and entry.mark == PENDING), None)
+        if entry is None:
+            after = self.writer(state, request.writer, writer._replace(at="look")) if waits else state
+            return label + ": nothing to cancel", after
+        if self.rules.cancel_marks:
+            queue = tuple(other._replace(mark=CANCELLED) if other == entry else other for other in state.queue)
+        else:
+            queue = tuple(other for other in state.queue if other != entry)
+        after = state._replace(queue=queue)
+        return label, self.writer(after, request.writer, writer._replace(at="cancelled")) if waits else after
+
+    def arrive_round(self, state, request):
+        waits = self.is_waiting(state, request)
+        what = "direct commit" if request.kind == "direct" else "round"
+        label = f"{what} {request.expected} -> {request.head.version} arrives{'' if waits else ' LATE'}"
+        applies = self.may_apply(state, request)
+        after = state
+        if applies:
+            gone = {id for id, _ in request.removed}
+            kept = tuple((version, record) for version, record in state.records if version >= request.head.floor)
+            first = dict(request.record) | dict(state.first)
+            after = state._replace(
+                head=request.head, records=kept + ((request.head.version, request.record),),
+                queue=tuple(entry for entry in state.queue if entry.id not in gone), first=tuple(sorted(first.items())))
+        if waits and request.kind == "direct":
+            now = Writer("done", 0, 0, COMMITTED) if applies else state.writers[request.sender]._replace(at="spent")
+            after = self.writer(after, request.sender, now)
+        elif waits:
+            after = self.combiner(after, request.sender, Combiner("idle"))
+        return label + (": done" if applies else ": refused"), after
+
+    def may_apply(self, state, request):
+        if self.rules.expect_version:
+            if request.expected != state.head.version or state.head.dropped:
+                return False
+        elif request.head.version in dict(state.records):
+            return False
+        marks = {entry.id: entry.mark for entry in state.queue}
+        if self.rules.remove_at_version:
+            return all(marks.get(id) == mark for id, mark in request.removed)
+        return all(id in marks for id, _ in request.removed)
+
+    def is_waiting(self, state, request):
+        """Whether the sender still waits for this very reply."""
+        if request.kind == "round":
+            combiner = state.combiners[request.sender]
+            return combiner.at == "sent" and combiner.head.version == request.expected
+        sender = request.sender if request.kind == "direct" else request.writer
+        return state.writers[sender].at == request.kind and state.writers[sender].sent == request.number
+
+    # ---- states
+
+    def writer(self, state, index, writer):
+        if writer.at == "done":
+            writer = Writer("done", told=writer.told)
+        return state._replace(writers=replace(state.writers, index, writer))
+
+    def combiner(self, state, index, combiner):
+        return state._replace(combiners=replace(state.combiners, index, combiner))
+
+    def send(self, state, request):
+        return state._replace(sent=tuple(sorted(state.sent + (request,))))
+
+    def without_spent(self, state):
+        """Forgets rounds that nobody waits for and whose version is spent: nothing can come of them."""
+        if not self.rules.expect_version:
+            return state
+        sent = tuple(request for request in state.sent
+                     if request.kind in ("create", "cancel") or request.expected == state.head.version
+                     or self.is_waiting(state, request))
+        return state if len(sent) == len(state.sent) else state._replace(sent=sent)
+
+    # ---- what must hold in every state
+
+    def applied_once(self, state):
+        twice = [id for id in state.head.table if state.head.table.count(id) > 1]
+        return f"{twice[0]} is in the table twice" if twice else None
+
+    def told_committed_is_there(self, state):
+        for (id, _), writer in zip(self.asks, state.writers):
+            if writer.told == COMMITTED and id not in state.head.table:
+                return f"a writer was told committed, and the table lacks {id}"
+        return None
+
+    def told_rejected_is_never_there(self, state):
+        for (id, _), writer in zip(self.asks, state.writers):
+            if writer.told == REJECTED and id in state.head.table:
+                return f"a writer was told rejected, and the table has {id}"
+        return None
+
+    def first_record_rules(self, state):
+        says = sorted(id for id, outcome in state.first if outcome == COMMITTED)
+        if says != sorted(set(state.head.table)):
+            return f"first records say {says} committed, the table has {sorted(set(state.head.table))}"
+        return None
+
+    def history_has_no_gap(self, state):
+        versions = [version for version, _ in state.records]
+        if versions != list(range(state.head.floor, state.head.version + 1)):
+            return f"head {state.head.version}, floor {state.head.floor}, records {versions}"
+        return None
+
+    def unknown_only_after_a_sweep(self, state):
+        if state.head.swept_to < 0 and any(writer.told == UNKNOWN for writer in state.writers):
+            return "a writer was told unknown, and every record is kept"
+        return None
+
+    INVARIANTS = {"AppliedOnce": applied_once, "CommittedIsThere": told_committed_is_there,
+                  "RejectedIsNeverThere": told_rejected_is_never_there, "HistoryHasNoGap": history_has_no_gap,
+                  "FirstRecordRules": first_record_rules, "UnknownOnlyAfterASweep": unknown_only_after_a_sweep}
+
+
+def replace(values, index, value):
+    return values[:index] + (value,) + values[index + 1:]
+
+
+def spend(state, **amounts):
+    spent = {name: getattr(state.budget, name) - amount for name, amount in amounts.items()}
+    return state._replace(budget=state.budget._replace(**spent))
