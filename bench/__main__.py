@@ -4,15 +4,18 @@ import pathlib
 import sys
 import tempfile
 
-from bench import ingest, memory, report, scan
+from bench import ingest, memory, report, scale, scan
 from bench.lineitem import ensure_lineitem
 
 BENCHES = {"scan": scan, "ingest": ingest, "memory": memory}
 
 
 def main():
+    if sys.argv[1:2] == ["scale"]:  # a simulation: it measures no peers, and has options of its own
+        return scale.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("name", choices=BENCHES, help="; ".join(f"{n}: {m.__doc__}" for n, m in BENCHES.items()))
+    names = {**BENCHES, "scale": scale}
+    parser.add_argument("name", choices=names, help="; ".join(f"{n}: {m.__doc__}" for n, m in names.items()))
     parser.add_argument("--json", metavar="FILE", help="write the results here too")
     parser.add_argument("--scale", type=float, nargs="+",
                         help="of TPC-H; memory takes several (default 1; memory 1 10)")
