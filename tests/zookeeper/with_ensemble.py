@@ -1,6 +1,6 @@
 """Runs a command while a ZooKeeper ensemble of its own serves:
 
-    with_ensemble.py [--size N] [--zookeeper-home DIR] [--tls] FOLDER -- COMMAND...
+    with_ensemble.py [--size N] [--tick MS] [--zookeeper-home DIR] [--tls] FOLDER -- COMMAND...
 
 PARKEEPER names the binary. The command finds the ensemble in PARKEEPER_TEST_ZOOKEEPER (its connect string) and
 PARKEEPER_TEST_ENSEMBLE (its folder, for `parkeeper ensemble`). The ensemble begins empty and always ends, also when
@@ -75,6 +75,7 @@ def guard(folder):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--size", default="3")
+    parser.add_argument("--tick")
     parser.add_argument("--zookeeper-home")
     parser.add_argument("--tls", action="store_true")
     parser.add_argument("--superuser-password")
@@ -87,6 +88,8 @@ def main():
     stop(folder)
     shutil.rmtree(folder, ignore_errors=True)
     options = ["--size", arguments.size, "--port", "0"]
+    if arguments.tick:
+        options += ["--tick", arguments.tick]
     if arguments.zookeeper_home:
         options += ["--zookeeper-home", arguments.zookeeper_home]
     if arguments.superuser_password:
