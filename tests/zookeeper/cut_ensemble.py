@@ -40,7 +40,7 @@ def await_that(what, condition):
     while True:
         found = condition()
         if found:
-            return found[:5]
+            return found
         if now() > deadline:
             raise AssertionError(f"not within {PATIENCE} s: {what}")
         time.sleep(0.05)
@@ -215,7 +215,7 @@ class Participant:
             found = find()
             if found is None:
                 raise AssertionError(f"never said {' '.join(words)}, but {self.lines}")
-            return found[:5]
+            return found
 
     def await_state(self, state, after=0.0):
         return self.await_line("state", state, after=after)[0]

@@ -16,6 +16,7 @@
 #include <fmt/format.h>
 
 #include <functional>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <mutex>
@@ -81,7 +82,7 @@ class Participant {
 
   ~Participant() {
     stop_.request_stop();
-    calls_.clear();  // joined: what they use is still there
+    calls_.clear();  // waits: what they use is still there
     watchers_.clear();
     lease_.reset();
     observer_ = {};
@@ -90,14 +91,17 @@ class Participant {
   Participant& operator=(const Participant&) = delete;
 
   void Begin(std::string line) {
-    calls_.emplace_back([this, text = std::move(line)] {
+    std::erase_if(calls_, [](const std::future<void>& call) {
+      return call.wait_for(milliseconds(0)) == std::future_status::ready;
+    });
+    calls_.push_back(std::async(std::launch::async, [this, text = std::move(line)] {
       const int64_t began = NowMs();
       std::istringstream words(text);
       std::string id, verb;
       words >> id >> verb;
       const Answer answer = Do(verb, words);
       output_.Say(fmt::format("answer {} {} {} {}", id, began, answer.code, answer.text));
-    });
+    }));
   }
 
  private:
@@ -133,7 +137,7 @@ class Participant {
   std::stop_callback<std::function<void()>> lost_;
   std::vector<std::jthread> watchers_;
   std::jthread observer_;
-  std::vector<std::jthread> calls_;
+  std::vector<std::future<void>> calls_;
 };
 
 Answer Participant::Do(const std::string& verb, std::istream& words) {
