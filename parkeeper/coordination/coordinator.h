@@ -36,6 +36,7 @@
 
 #include "parkeeper/base/clock.h"
 #include "parkeeper/base/result.h"
+#include "parkeeper/coordination/pending.h"
 #include "parkeeper/coordination/transaction.h"
 
 namespace pk::coordination {
@@ -149,6 +150,15 @@ class Coordinator {
   // All operations or none, in one step of the order, each seeing the effect of those before it. An
   // empty transaction is an empty step: it proves that the coordinator serves.
   virtual Result<CommitOutcome> Commit(const Transaction& transaction) = 0;
+
+  // Get() and Commit() that are begun now and waited for later. What one thread begins happens in
+  // that order. A back end that has nothing to wait for does them at once; over a network they are
+  // pipelined. One that is not waited for happens all the same. Wait before the destruction of the
+  // Coordinator.
+  virtual Pending<Node> BeginGet(std::string_view path) { return Get(path); }
+  virtual Pending<CommitOutcome> BeginCommit(const Transaction& transaction) {
+    return Commit(transaction);
+  }
 
   // The node need not exist (kChildren: must).
   virtual Result<std::unique_ptr<Watch>> StartWatch(std::string_view path, WatchScope scope) = 0;

@@ -33,6 +33,19 @@ namespace pk::coordination::zookeeper {
 
 class Connection;
 
+// Where a caller waits for the answer to one request.
+class Answer {
+ public:
+  void Take(Result<Reply> reply);
+  // Once.
+  Result<Reply> Wait();
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::optional<Result<Reply>> reply_;
+};
+
 class Client {
  public:
   // Opens a session; errors as of OpenZooKeeper(), without the chroot.
@@ -42,11 +55,11 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  // Waits for the answer, at most until the request's deadline.
-  Result<Reply> Call(OpCode code, std::string frame, bool modifies);
-
-  // Asks all of them, which only read, without waiting for an answer in between.
-  std::vector<Result<Reply>> CallAll(OpCode code, std::vector<std::string> frames);
+  // The answer comes at the request's deadline at the latest.
+  std::shared_ptr<Answer> Begin(OpCode code, std::string frame, bool modifies);
+  Result<Reply> Call(OpCode code, std::string frame, bool modifies) {
+    return Begin(code, std::move(frame), modifies)->Wait();
+  }
 
   // Runs `done` on the I/O thread: it must not wait.
   void Submit(Request request);

@@ -17,28 +17,20 @@ constexpr size_t kSetWatchesBytes = 120'000;
 // Of one write. More waits, so that frames are not copied ahead of a slow connection.
 constexpr size_t kWriteBytes = size_t{1} << 20;
 
-// Where a caller waits for its answer.
-class Waiting {
- public:
-  void Take(Result<Reply> result) {
-    // Told under the lock: the waiter cannot be gone before the lock is.
-    std::lock_guard lock(mutex_);
-    result_ = std::move(result);
-    changed_.notify_one();
-  }
-  Result<Reply> Wait() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return result_.has_value(); });
-    return std::move(*result_);
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::optional<Result<Reply>> result_;
-};
-
 }  // namespace
+
+void Answer::Take(Result<Reply> reply) {
+  // Told under the lock: the waiter cannot be gone before the lock is.
+  std::lock_guard lock(mutex_);
+  reply_ = std::move(reply);
+  changed_.notify_one();
+}
+
+Result<Reply> Answer::Wait() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return reply_.has_value(); });
+  return std::move(*reply_);
+}
 
 Request Client::MakeRequest(OpCode code, std::string frame, bool modifies,
                             std::function<void(Result<Reply>)> done) {
@@ -49,23 +41,11 @@ Request Client::MakeRequest(OpCode code, std::string frame, bool modifies,
                  .done = std::move(done)};
 }
 
-Result<Reply> Client::Call(OpCode code, std::string frame, bool modifies) {
-  Waiting waiting;
+std::shared_ptr<Answer> Client::Begin(OpCode code, std::string frame, bool modifies) {
+  auto answer = std::make_shared<Answer>();
   Submit(MakeRequest(code, std::move(frame), modifies,
-                     [&waiting](Result<Reply> reply) { waiting.Take(std::move(reply)); }));
-  return waiting.Wait();
-}
-
-std::vector<Result<Reply>> Client::CallAll(OpCode code, std::vector<std::string> frames) {
-  std::vector<Waiting> waiting(frames.size());
-  for (size_t i = 0; i < frames.size(); ++i) {
-    Submit(MakeRequest(code, std::move(frames[i]), false,
-                       [&of = waiting[i]](Result<Reply> reply) { of.Take(std::move(reply)); }));
-  }
-  std::vector<Result<Reply>> replies;
-  replies.reserve(waiting.size());
-  for (Waiting& of : waiting) replies.push_back(of.Wait());
-  return replies;
+                     [answer](Result<Reply> reply) { answer->Take(std::move(reply)); }));
+  return answer;
 }
 
 void Client::Submit(Request request) {
@@ -97,7 +77,7 @@ void Client::TakeSubmitted() {
 
 Result<> Client::StartWatch(const std::string& path, std::string_view name,
                             const std::shared_ptr<WatchState>& watch) {
-  Waiting watched, exists;
+  Answer watched, exists;
   const bool must_exist = watch->scope() == WatchScope::kChildren;
   asio::post(*io_, [&, this] {
     if (!over_.empty()) {

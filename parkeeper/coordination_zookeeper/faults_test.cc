@@ -183,6 +183,40 @@ TEST(Faults, AModificationInFlightAtADisconnectHasAnUnknownOutcomeAndIsNotSentAg
   EXPECT_EQ(multis, 0);
 }
 
+TEST(Faults, WhatIsBegunGoesOutWithoutWaitingForAnAnswer) {
+  constexpr size_t kMany = 500;
+  FakeZooKeeper server({[](FakeConnection& connection) {
+    connection.Attach(kSession);
+    std::vector<ReceivedRequest> requests;
+    while (requests.size() < kMany) requests.push_back(connection.ReceiveRequest());
+    for (const ReceivedRequest& request : requests) connection.ServeOne(request);
+    connection.Serve();
+  }});
+  const auto opened = OpenOrDie({.connect = server.connect(), .request_deadline = 30s});
+  ASSERT_NE(opened, nullptr);
+  std::vector<Pending<Node>> reads;
+  for (size_t i = 0; i < kMany; ++i) reads.push_back(opened->BeginGet("/n"));
+  for (auto& read : reads) EXPECT_EQ(read.Wait()->value, "value");
+}
+
+TEST(Faults, OfWhatIsBegunADisconnectEndsTheModificationsAndAsksTheReadsAgain) {
+  FakeZooKeeper server({[](FakeConnection& connection) {
+                          connection.Attach(kSession);
+                          for (int i = 0; i < 4; ++i) connection.ReceiveRequest();
+                        },
+                        AttachAndServe});
+  const auto opened = OpenOrDie({.connect = server.connect()});
+  ASSERT_NE(opened, nullptr);
+  auto first = opened->BeginGet("/n");
+  auto set = opened->BeginCommit(Transaction().Set("/n", "x", 0));
+  auto check = opened->BeginCommit(Transaction());
+  auto second = opened->BeginGet("/n");
+  EXPECT_EQ(second.Wait()->value, "value") << "in any order";
+  EXPECT_THAT(set.Wait(), IsErrorWith(ErrorCode::kOutcomeUnknown, "/n"));
+  EXPECT_THAT(check.Wait(), IsOk());
+  EXPECT_EQ(first.Wait()->value, "value");
+}
+
 TEST(Faults, ATransactionThatChangesNothingIsSentAgain) {
   FakeZooKeeper server({[](FakeConnection& connection) {
                           connection.Attach(kSession);

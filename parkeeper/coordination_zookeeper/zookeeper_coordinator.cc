@@ -50,6 +50,39 @@ bool OnlyChecks(const Transaction& transaction) {
   });
 }
 
+// All of it but the values: what it takes to read its answer.
+Transaction WithoutValues(const Transaction& transaction) {
+  Transaction shape;
+  for (const Operation& operation : transaction.operations()) {
+    if (const auto* check = std::get_if<CheckOperation>(&operation)) {
+      shape.Check(check->path, check->version);
+    } else if (const auto* create = std::get_if<CreateOperation>(&operation)) {
+      shape.Create(create->path, "", create->mode);
+    } else if (const auto* set = std::get_if<SetOperation>(&operation)) {
+      shape.Set(set->path, "", set->version);
+    } else {
+      const auto& remove = std::get<RemoveOperation>(operation);
+      shape.Remove(remove.path, remove.version);
+    }
+  }
+  return shape;
+}
+
+// Waits by a call of `finish`.
+template <class T, class Finish>
+class Later final : public Pending<T>::Source {
+ public:
+  explicit Later(Finish finish) : finish_(std::move(finish)) {}
+  Result<T> Wait() override { return finish_(); }
+
+ private:
+  Finish finish_;
+};
+template <class T, class Finish>
+Pending<T> WaitLater(Finish finish) {
+  return Pending<T>(std::make_unique<Later<T, Finish>>(std::move(finish)));
+}
+
 class ZooKeeperWatch final : public Watch {
  public:
   // Paths of the caller are below the chroot, `path` is not.
@@ -85,13 +118,7 @@ class ZooKeeperCoordinator final : public Coordinator {
   ZooKeeperCoordinator(std::unique_ptr<Client> client, std::string chroot)
       : client_(std::move(client)), chroot_(std::move(chroot)) {}
 
-  Result<Node> Get(std::string_view path) override {
-    PK_TRY(ValidatePath(path));
-    const Reply reply = PK_TRY(Ask(OpCode::kGetData, EncodeRead(Absolute(chroot_, path)), path));
-    Node node = PK_TRY(Checked(DecodeNode(reply.body), reply, path));
-    HideReserved(path, node.stat);
-    return node;
-  }
+  Result<Node> Get(std::string_view path) override { return BeginGet(path).Wait(); }
 
   Result<std::vector<std::string>> List(std::string_view path) override {
     PK_TRY(ValidatePath(path));
@@ -104,7 +131,17 @@ class ZooKeeperCoordinator final : public Coordinator {
 
   Result<std::vector<Result<ReadReply>>> Read(const std::vector<ReadRequest>& requests) override;
   Result<std::vector<Result<NodeStat>>> Stats(const std::vector<std::string>& paths) override;
-  Result<CommitOutcome> Commit(const Transaction& transaction) override;
+  Result<CommitOutcome> Commit(const Transaction& transaction) override {
+    return Committed(transaction, PK_TRY(Send(transaction))->Wait());
+  }
+
+  Pending<Node> BeginGet(std::string_view path) override;
+  Pending<CommitOutcome> BeginCommit(const Transaction& transaction) override {
+    auto answer = PK_TRY(Send(transaction));
+    return WaitLater<CommitOutcome>([this, shape = WithoutValues(transaction), answer] {
+      return Committed(shape, answer->Wait());
+    });
+  }
 
   Result<std::unique_ptr<Watch>> StartWatch(std::string_view path, WatchScope scope) override {
     PK_TRY(ValidatePath(path));
@@ -131,7 +168,10 @@ class ZooKeeperCoordinator final : public Coordinator {
  private:
   // The reply to a request that only reads, without error.
   Result<Reply> Ask(OpCode code, std::string frame, std::string_view path) {
-    Reply reply = PK_TRY(client_->Call(code, std::move(frame), false).With(path));
+    return Accepted(client_->Call(code, std::move(frame), false), path);
+  }
+  Result<Reply> Accepted(Result<Reply> answer, std::string_view path) const {
+    Reply reply = PK_TRY(std::move(answer).With(path));
     PK_CHECK(reply.error == kServerOk, FromServer(reply.error, Where(path, reply)));
     return reply;
   }
@@ -151,6 +191,9 @@ class ZooKeeperCoordinator final : public Coordinator {
                            : fmt::format("{} at {}{}", path, *reply.server, chroot_);
   }
 
+  Result<std::shared_ptr<Answer>> Send(const Transaction& transaction);
+  // `transaction` may be without its values.
+  Result<CommitOutcome> Committed(const Transaction& transaction, Result<Reply> answer);
   Result<CommitOutcome> Outcome(const Transaction& transaction, const Reply& reply);
   Error NotCommitted(int32_t error, const std::string& where, bool modifies);
   Applied ToApplied(const Transaction& transaction, std::vector<OperationResult> results,
@@ -213,14 +256,16 @@ Result<std::vector<Result<ReadReply>>> ZooKeeperCoordinator::Read(
 Result<std::vector<Result<NodeStat>>> ZooKeeperCoordinator::Stats(
     const std::vector<std::string>& paths) {
   PK_TRY(ValidateStats(paths));
-  std::vector<std::string> frames;
-  frames.reserve(paths.size());
-  for (const std::string& path : paths) frames.push_back(EncodeRead(Absolute(chroot_, path)));
-  std::vector<Result<Reply>> replies = client_->CallAll(OpCode::kExists, std::move(frames));
+  std::vector<std::shared_ptr<Answer>> answers;
+  answers.reserve(paths.size());
+  for (const std::string& path : paths) {
+    answers.push_back(
+        client_->Begin(OpCode::kExists, EncodeRead(Absolute(chroot_, path)), false));
+  }
   std::vector<Result<NodeStat>> stats;
   stats.reserve(paths.size());
   for (size_t i = 0; i < paths.size(); ++i) {
-    const Reply reply = PK_TRY(std::move(replies[i]).With(paths[i]));
+    const Reply reply = PK_TRY(answers[i]->Wait().With(paths[i]));
     if (reply.error != kServerOk) {
       Error error = FromServer(reply.error, Where(paths[i], reply));
       PK_CHECK(error.code() == ErrorCode::kNotFound, error);
@@ -234,16 +279,33 @@ Result<std::vector<Result<NodeStat>>> ZooKeeperCoordinator::Stats(
   return stats;
 }
 
-Result<CommitOutcome> ZooKeeperCoordinator::Commit(const Transaction& transaction) {
+Pending<Node> ZooKeeperCoordinator::BeginGet(std::string_view path) {
+  PK_TRY(ValidatePath(path));
+  auto answer = client_->Begin(OpCode::kGetData, EncodeRead(Absolute(chroot_, path)), false);
+  return WaitLater<Node>([this, path = std::string(path), answer]() -> Result<Node> {
+    const Reply reply = PK_TRY(Accepted(answer->Wait(), path));
+    Node node = PK_TRY(Checked(DecodeNode(reply.body), reply, path));
+    HideReserved(path, node.stat);
+    return node;
+  });
+}
+
+Result<std::shared_ptr<Answer>> ZooKeeperCoordinator::Send(const Transaction& transaction) {
   PK_TRY(ValidateTransaction(transaction));
   std::string frame = EncodeTransaction(transaction, chroot_, client_->has_user());
-  const bool modifies = !OnlyChecks(transaction);
+  const auto& operations = transaction.operations();
+  PK_TRY(CheckFrame(frame).With(operations.empty() ? std::string_view("/")
+                                                   : PathOf(operations[0])));
+  return client_->Begin(OpCode::kMulti, std::move(frame), !OnlyChecks(transaction));
+}
+
+Result<CommitOutcome> ZooKeeperCoordinator::Committed(const Transaction& transaction,
+                                                      Result<Reply> answer) {
   const auto& operations = transaction.operations();
   const std::string_view first = operations.empty() ? std::string_view("/") : PathOf(operations[0]);
-  PK_TRY(CheckFrame(frame).With(first));
-  const Reply reply = PK_TRY(client_->Call(OpCode::kMulti, std::move(frame), modifies).With(first));
+  const Reply reply = PK_TRY(std::move(answer).With(first));
   if (reply.error != kServerOk && reply.body.empty()) {
-    return NotCommitted(reply.error, Where(first, reply), modifies);
+    return NotCommitted(reply.error, Where(first, reply), !OnlyChecks(transaction));
   }
   return Outcome(transaction, reply);
 }

@@ -14,6 +14,7 @@
 
 #include "tests/conformance/coordinator_contract_concurrency.h"
 #include "tests/conformance/coordinator_contract_nodes.h"
+#include "tests/conformance/coordinator_contract_pending.h"
 #include "tests/conformance/coordinator_contract_property.h"
 #include "tests/conformance/coordinator_contract_sessions.h"
 #include "tests/conformance/coordinator_contract_transactions.h"
