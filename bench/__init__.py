@@ -1,1 +1,1 @@
-"""Benchmarks: Parkeeper and its peers side by side in one run. ./dev bench scan | ingest | memory | scale"""
+"""Benchmarks: Parkeeper and its peers side by side in one run. `./dev bench --help` lists them."""

@@ -40,6 +40,38 @@ def show(name, results, notes):
     sys.stdout.flush()
 
 
+def _ratio(row, peers):
+    """How many times better than the best of these: above 1 is better, of rates and of times."""
+    values = [peer["value"] for peer in peers if not peer["failed"]]
+    if not values or not row["value"]:
+        return ""
+    return f"{row['value'] / max(values):.2f}" if row["unit"].endswith("/s") else f"{min(values) / row['value']:.2f}"
+
+
+def show_ratios(name, results, notes, to="c-client"):
+    """Of rates and latencies. Ratios to one peer and to the best: above 1 we are better."""
+    here = machine()
+    print(f"\n{name} on {here['cores']} cores, {here['cpu']}; load now {here['load'][0]}")
+    for case in dict.fromkeys(result["case"] for result in results):
+        rows = [result for result in results if result["case"] == case]
+        peers = [row for row in rows if not row["system"].startswith("parkeeper")]
+        print(f"\n  {case}")
+        print(f"  {'system':<22}{rows[0]['unit']:>14}{'/ ' + to:>12}{'/ best peer':>13}{'p50 ms':>9}{'p99 ms':>9}"
+              f"{'cpu us':>8}  samples")
+        for row in rows:
+            if row["failed"]:
+                print(f"  {row['system']:<22}{'failed':>14}  {row['error']}")
+                continue
+            samples = " ".join(f"{s:.0f}" if s >= 100 else f"{s:.1f}" for s in row["samples"])
+            value = f"{row['value']:.0f}" if row["value"] >= 100 else f"{row['value']:.1f}"
+            print(f"  {row['system']:<22}{value:>14}{_ratio(row, [p for p in peers if p['system'] == to]):>12}"
+                  f"{_ratio(row, peers):>13}{row['p50_ms']:>9.2f}{row['p99_ms']:>9.2f}{row['cpu_us']:>8.0f}  {samples}")
+    print()
+    for note in notes:
+        print(f"  {note}")
+    sys.stdout.flush()
+
+
 def write_json(path, name, results, notes):
     with open(path, "w") as file:
         json.dump({"bench": name, "machine": machine(), "results": results, "notes": notes}, file, indent=1)
