@@ -121,7 +121,7 @@ def _measure(drivers, connect, options):
     for r in rounds:
         begun = time.monotonic()
         if r > 1 and begun - start + round_time > MOST_SECONDS:
-            print(f"time is up after {r - 1} rounds", file=sys.stderr, flush=True)
+            print(f"time is up after {r - 1} of {options.repeat} rounds", file=sys.stderr, flush=True)
             break
         seconds = options.seconds if r else WARM_SECONDS
         # Another server in each round and another system first: the same for all, and nobody always last.
