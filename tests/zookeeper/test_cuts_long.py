@@ -61,7 +61,7 @@ class LongStopTest(CutTest):
         self.assertLess(now(), since + session)
         answer = client.answer(write)
         self.assertEqual(answer.code, "outcome_unknown", answer)
-        client.await_state("connected", after=since)
+        client.await_line("rung", "/w", after=since)
         self.witness.do("create", "/w/meanwhile")
         self.assert_kept(client, since)
         leader.wake()
