@@ -26,6 +26,7 @@
 #include "parkeeper/base/ids.h"
 #include "parkeeper/base/result.h"
 #include "parkeeper/base/retry.h"
+#include "parkeeper/catalog/feed.h"
 #include "parkeeper/catalog/names.h"
 #include "parkeeper/coordination/session_source.h"
 #include "parkeeper/iceberg/table_commit.h"
@@ -154,6 +155,12 @@ class Catalog {
   // is decided, so it is within a few rounds, however many write. The reason of a rejection names
   // the table by its key.
   virtual Result<MultiCommitResult> CommitAll(const MultiTableCommit& commit, CommitId id) = 0;
+
+  // What becomes of the table with this key from `start` on (feed.h). kNotFound: there is no such
+  // table any more; kInvalidArgument: a version that it does not have; kFailedPrecondition: records
+  // or snapshots are gone that the feed would have to tell; the message says what to do.
+  virtual Result<std::unique_ptr<Feed>> Follow(const std::string& table_key,
+                                               const FeedStart& start) = 0;
 
   // What is wrong with the pointers of a table that was just loaded, as sentences: the head against
   // the metadata, a gap in the records, a record against the head. Empty: nothing.

@@ -43,6 +43,8 @@ class CoordinatedCatalog final : public Catalog {
   Result<CommitResult> Commit(const std::string& table_key, const iceberg::TableCommit& commit,
                               CommitId id) override;
   Result<MultiCommitResult> CommitAll(const MultiTableCommit& commit, CommitId id) override;
+  Result<std::unique_ptr<Feed>> Follow(const std::string& table_key,
+                                       const FeedStart& start) override;
   Result<std::vector<std::string>> CheckPointers(const LoadedTable& table) override;
 
  private:

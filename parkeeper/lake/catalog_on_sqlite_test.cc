@@ -5,6 +5,7 @@
 #include "parkeeper/coordination_sqlite/sqlite_coordinator.h"
 #include "parkeeper/storage/local.h"
 #include "tests/conformance/catalog_contract.h"
+#include "tests/conformance/feed_contract.h"
 #include "tests/support/temp_folder.h"
 
 namespace pk::catalog {
@@ -33,6 +34,9 @@ class LakeInAFolder final : public CatalogFixture {
 };
 
 INSTANTIATE_TEST_SUITE_P(SqliteAndLocal, CatalogContract, ::testing::Values([] {
+                           return std::unique_ptr<CatalogFixture>(new LakeInAFolder);
+                         }));
+INSTANTIATE_TEST_SUITE_P(SqliteAndLocal, FeedContract, ::testing::Values([] {
                            return std::unique_ptr<CatalogFixture>(new LakeInAFolder);
                          }));
 
