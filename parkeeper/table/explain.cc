@@ -40,6 +40,9 @@ std::string Explain(const ScanPlan& plan, bool files) {
   std::string text = plan.snapshot_id
                          ? fmt::format("snapshot    {}\n", *plan.snapshot_id)
                          : std::string("snapshot    none: the table has no rows yet\n");
+  if (plan.after_snapshot_id) {
+    text += fmt::format("rows        appended after snapshot {}\n", *plan.after_snapshot_id);
+  }
   text += "columns    ";
   for (const iceberg::Field& field : plan.projection->fields()) text += " " + field.name;
   text += fmt::format("\nfilter      {}\n", iceberg::ToString(plan.filter, *plan.table_schema));
@@ -70,6 +73,7 @@ std::string ToJson(const ScanPlan& plan) {
   const PlanCounts& counts = plan.counts;
   bj::object object;
   if (plan.snapshot_id) object["snapshot-id"] = *plan.snapshot_id;
+  if (plan.after_snapshot_id) object["after-snapshot-id"] = *plan.after_snapshot_id;
   bj::array columns;
   for (const iceberg::Field& field : plan.projection->fields()) columns.emplace_back(field.name);
   object["columns"] = std::move(columns);

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 
 #include "parkeeper/base/parallel.h"
 #include "parkeeper/iceberg/evaluate.h"
+#include "parkeeper/iceberg/lineage.h"
 #include "parkeeper/iceberg/tuple.h"
 #include "parkeeper/manifest/manifest_list.h"
 #include "parkeeper/manifest/manifest_reader.h"
@@ -151,13 +153,38 @@ class Planning {
     options_.split_offsets = true;
   }
 
+  // All rows of the snapshot.
   Result<> Run(const iceberg::Snapshot& snapshot, int threads) {
+    return ReadManifests(PK_TRY(ReadList(snapshot)), threads);
+  }
+
+  // The rows that these snapshots appended. Each is asked for its own manifests: later ones may
+  // have put the rows into other files, or the files into other manifests.
+  Result<> RunAppends(const iceberg::Snapshots& appends, int threads) {
+    std::vector<std::vector<ManifestFile>> lists(appends.size());
+    PK_TRY(ParallelFor(appends.size(), threads, [&](size_t index) -> Result<> {
+      lists[index] = PK_TRY(ReadList(*appends[index]));
+      std::erase_if(lists[index], [&](const ManifestFile& manifest) {
+        return manifest.added_snapshot_id != appends[index]->snapshot_id;
+      });
+      return {};
+    }));
+    only_added_ = true;
+    std::vector<ManifestFile> manifests;
+    for (auto& list : lists) std::ranges::move(list, std::back_inserter(manifests));
+    return ReadManifests(manifests, threads);
+  }
+
+ private:
+  Result<std::vector<ManifestFile>> ReadList(const iceberg::Snapshot& snapshot) const {
     PK_CHECK(!snapshot.manifest_list.empty(),
              Unsupported(fmt::format("snapshot {} has no manifest list, as those of old v1 writers",
                                      snapshot.snapshot_id)));
     const std::string bytes = PK_TRY(storage::ReadAll(storage_, snapshot.manifest_list));
-    const std::vector<ManifestFile> manifests =
-        PK_TRY(manifest::ReadManifestList(bytes).With(snapshot.manifest_list));
+    return manifest::ReadManifestList(bytes).With(snapshot.manifest_list);
+  }
+
+  Result<> ReadManifests(const std::vector<ManifestFile>& manifests, int threads) {
     std::vector<const ManifestFile*> to_read;
     for (const ManifestFile& manifest : manifests) {
       if (PK_TRY(Consider(manifest))) to_read.push_back(&manifest);
@@ -170,7 +197,13 @@ class Planning {
     return {};
   }
 
- private:
+  // An entry that the manifest only carries on is of an earlier snapshot.
+  bool IsWanted(const manifest::EntryColumns& entries, size_t row,
+                const ManifestFile& manifest) const {
+    return !only_added_ || (entries.status[row] == iceberg::EntryStatus::kAdded &&
+                            entries.snapshot_id[row] == manifest.added_snapshot_id);
+  }
+
   // Whether the manifest must be read.
   Result<bool> Consider(const ManifestFile& manifest) {
     // Lists of v1 may not say.
@@ -184,7 +217,8 @@ class Planning {
     if (!plan_.filter.is_false() && filter.MightMatch(manifest)) return true;
     ++plan_.counts.manifests_skipped_by_partition;
     plan_.counts.files_in_skipped_manifests +=
-        int64_t{manifest.added_files.value_or(0)} + manifest.existing_files.value_or(0);
+        int64_t{manifest.added_files.value_or(0)} +
+        (only_added_ ? 0 : manifest.existing_files.value_or(0));
     return false;
   }
 
@@ -212,6 +246,7 @@ class Planning {
     for (size_t row = 0; row < entries.size(); ++row) {
       PK_CHECK(entries.content[row] == iceberg::FileContent::kData,
                Corrupt(fmt::format("a delete file among data files: {}", entries.location[row])));
+      if (!IsWanted(entries, row, manifest)) continue;
       ++out.counts.files;
       if (!filter.Matches(entries, row)) {
         ++out.counts.files_skipped_by_partition;
@@ -265,7 +300,26 @@ class Planning {
   ScanPlan& plan_;
   manifest::ReadOptions options_;
   std::map<int32_t, SpecFilter> filters_;
+  bool only_added_ = false;
 };
+
+// The snapshots after `from` up to `to` that appended rows, when none of them did anything else to
+// rows.
+Result<iceberg::Snapshots> AppendsAfter(const TableMetadata& metadata, int64_t from, int64_t to) {
+  iceberg::Snapshots appends;
+  for (const auto& snapshot : PK_TRY(iceberg::SnapshotsAfter(metadata, from, to))) {
+    const auto found = snapshot->summary.find("operation");
+    const std::string operation =
+        found == snapshot->summary.end() ? "unknown operation" : found->second;
+    if (operation == "append") appends.push_back(snapshot);
+    PK_CHECK(operation == "append" || operation == "replace",
+             Unsupported(fmt::format(
+                 "snapshot {} did more than append rows ({}), and this version cannot tell changed "
+                 "and deleted rows: read the parts before and after it, or all of the table",
+                 snapshot->snapshot_id, operation)));
+  }
+  return appends;
+}
 
 }  // namespace
 
@@ -283,10 +337,20 @@ Result<ScanPlan> PlanScan(storage::Storage& storage, const TableMetadata& metada
   if (!mapping.empty()) {
     plan.name_mapping = PK_TRY(iceberg::ParseNameMapping(mapping).With(kNameMappingProperty));
   }
+  plan.after_snapshot_id = request.after_snapshot;
+  PK_CHECK(snapshot != nullptr || !request.after_snapshot,
+           NotFound(fmt::format("the table has no snapshot {}", *request.after_snapshot)));
   if (snapshot == nullptr) return plan;
   plan.snapshot_id = snapshot->snapshot_id;
   const int threads = options.threads > 0 ? options.threads : AvailableCores();
-  PK_TRY(Planning(storage, metadata, plan).Run(*snapshot, threads));
+  Planning planning(storage, metadata, plan);
+  if (!request.after_snapshot) {
+    PK_TRY(planning.Run(*snapshot, threads));
+    return plan;
+  }
+  const auto appends =
+      PK_TRY(AppendsAfter(metadata, *request.after_snapshot, snapshot->snapshot_id));
+  PK_TRY(planning.RunAppends(appends, threads));
   return plan;
 }
 

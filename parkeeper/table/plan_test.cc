@@ -162,6 +162,95 @@ TEST(Plan, RefusesDeleteFilesAndNegativeLimits) {
   EXPECT_THAT(table.Plan(), IsErrorWith(ErrorCode::kUnsupported, "delete files"));
 }
 
+ScanRequest After(int64_t from, SnapshotSelector to = {}) {
+  return {.filter = {}, .columns = {}, .snapshot = to, .limit = {}, .after_snapshot = from};
+}
+
+TEST(Plan, ReadsWhatWasAppendedAfterASnapshot) {
+  TableInMemory table({.partition_by = "cat"});
+  const int64_t first = table.Append(SampleRows(0, 10));
+  const int64_t second = table.Append(SampleRows(10, 20));
+  const int64_t third = table.Append(SampleRows(20, 30));
+  const auto rows = [&](const ScanRequest& request) {
+    auto lines = table.Read(table.Plan(request));
+    EXPECT_THAT(lines, IsOk());
+    return lines.ok() ? testing::Sorted(*lines) : Lines{};
+  };
+  EXPECT_EQ(rows(After(first)), testing::Sorted(SampleRows(10, 30)));
+  EXPECT_EQ(rows(After(first, second)), testing::Sorted(SampleRows(10, 20)));
+  EXPECT_EQ(rows(After(second)), testing::Sorted(SampleRows(20, 30)));
+  EXPECT_EQ(rows(After(third)), Lines{});
+  EXPECT_EQ(rows(After(first, first)), Lines{});
+  ScanRequest filtered = After(first);
+  filtered.filter = iceberg::ParseExpression("cat = 'c1' and id < 25").value();
+  EXPECT_EQ(rows(filtered).size(), 3u) << "13, 17 and 21";
+  PK_ASSERT_OK(const ScanPlan plan, table.Plan(filtered));
+  EXPECT_EQ(plan.counts.manifests, 2);
+  EXPECT_EQ(plan.counts.files, 8);
+  EXPECT_NE(Explain(plan).find("appended after snapshot " + std::to_string(first)),
+            std::string::npos);
+  EXPECT_NE(ToJson(plan).find("\"after-snapshot-id\":" + std::to_string(first)), std::string::npos);
+}
+
+iceberg::ManifestEntry Existing(const iceberg::DataFile& file, int64_t snapshot) {
+  return {.status = iceberg::EntryStatus::kExisting,
+          .snapshot_id = snapshot,
+          .sequence_number = 1,
+          .file_sequence_number = 1,
+          .file = file};
+}
+
+iceberg::ManifestEntry Added(const iceberg::DataFile& file) {
+  iceberg::ManifestEntry entry;
+  entry.file = file;
+  return entry;
+}
+
+TEST(Plan, ReadsAppendedRowsOnceWhateverBecameOfTheirFiles) {
+  TableInMemory table;
+  PK_ASSERT_OK(const auto old, table.Write(SampleRows(0, 10)));
+  const int64_t first = table.Commit(old.files);
+  PK_ASSERT_OK(const auto appended, table.Write(SampleRows(10, 20)));
+  const int64_t second = table.Commit(appended.files);
+  // Manifests are merged by an append, then all files by a compaction.
+  PK_ASSERT_OK(const auto merged, table.Write(SampleRows(20, 30)));
+  const int64_t third = table.Replace(
+      {Existing(old.files[0], first), Existing(appended.files[0], second), Added(merged.files[0])},
+      "append");
+  PK_ASSERT_OK(const auto compacted, table.Write(SampleRows(0, 30)));
+  table.Replace({Added(compacted.files[0])});
+  table.Append(SampleRows(30, 40));
+  const auto rows = [&](const ScanRequest& request) {
+    auto lines = table.Read(table.Plan(request));
+    EXPECT_THAT(lines, IsOk());
+    return lines.ok() ? testing::Sorted(*lines) : Lines{};
+  };
+  EXPECT_EQ(rows({}), testing::Sorted(SampleRows(0, 40)));
+  EXPECT_EQ(rows(After(first)), testing::Sorted(SampleRows(10, 40)));
+  EXPECT_EQ(rows(After(second, third)), testing::Sorted(SampleRows(20, 30)));
+  EXPECT_EQ(rows(After(third)), testing::Sorted(SampleRows(30, 40)));
+}
+
+TEST(Plan, RefusesWhatIsMoreThanAppends) {
+  TableInMemory table;
+  EXPECT_THAT(table.Plan(After(1)), IsErrorWith(ErrorCode::kNotFound, "no snapshot 1"));
+  const int64_t first = table.Append(SampleRows(0, 10));
+  PK_ASSERT_OK(const auto other, table.Write(SampleRows(5, 15)));
+  const int64_t second = table.Replace({Added(other.files[0])}, "overwrite");
+  const int64_t third = table.Append(SampleRows(15, 20));
+  EXPECT_THAT(table.Plan(After(first)),
+              IsErrorWith(ErrorCode::kUnsupported,
+                          "snapshot " + std::to_string(second) + " did more than append"));
+  EXPECT_THAT(table.Read(table.Plan(After(second))), testing::IsOkAnd(::testing::SizeIs(5)));
+  EXPECT_THAT(table.Plan(After(third, first)),
+              IsErrorWith(ErrorCode::kInvalidArgument, "no ancestor"));
+  // The oldest expire: what came after the last of them is still known.
+  auto& snapshots = table.metadata().snapshots;
+  snapshots.erase(snapshots.begin(), snapshots.begin() + 2);
+  EXPECT_THAT(table.Read(table.Plan(After(second))), testing::IsOkAnd(::testing::SizeIs(5)));
+  EXPECT_THAT(table.Plan(After(first)), IsErrorWith(ErrorCode::kFailedPrecondition, "has expired"));
+}
+
 TEST(Plan, ReadsManifestsOfVersion1) {
   TableInMemory table({.partition_by = "cat"});
   PK_ASSERT_OK(const auto written, table.Write(SampleRows(0, 100)));

@@ -32,6 +32,8 @@ struct ScanRequest {
   std::vector<std::string> columns;  // full names, in any case, in this order; empty: all
   SnapshotSelector snapshot;
   std::optional<int64_t> limit;  // rows, at least 0
+  // Only rows appended after this snapshot, up to and including the selected one.
+  std::optional<int64_t> after_snapshot = std::nullopt;
 };
 
 // One data file to read.
@@ -42,7 +44,7 @@ struct FileTask {
 
 // Why files were left out.
 struct PlanCounts {
-  int64_t manifests = 0;                       // of the snapshot
+  int64_t manifests = 0;                       // of the snapshot, or of the appends
   int64_t manifests_skipped_by_partition = 0;  // by their partition summaries
   int64_t files = 0;                           // in manifests that were read
   int64_t files_skipped_by_partition = 0;
@@ -52,6 +54,7 @@ struct PlanCounts {
 
 struct ScanPlan {
   std::optional<int64_t> snapshot_id;                   // none: the table has no rows yet
+  std::optional<int64_t> after_snapshot_id;             // as asked for
   std::shared_ptr<const iceberg::Schema> table_schema;  // of the snapshot
   std::shared_ptr<const iceberg::Schema> projection;
   iceberg::BoundExpression filter;
@@ -72,6 +75,11 @@ struct PlanOptions {
 // the tasks. kNotFound: no such snapshot, time or ref; kInvalidArgument: unknown column, bad
 // filter; kUnsupported: the snapshot has delete files (they come with row deletes); kCorrupt names
 // the file.
+//
+// With `after_snapshot`: the files that the snapshots since then appended, each with the rows that
+// it had then, in the order of the appends. Snapshots that only put rows into other files (replace)
+// are passed over. kUnsupported: one of them deleted or overwrote rows; kInvalidArgument: it is no
+// ancestor of the selected snapshot; kFailedPrecondition: snapshots between have expired.
 Result<ScanPlan> PlanScan(storage::Storage& storage, const iceberg::TableMetadata& metadata,
                           const ScanRequest& request, const PlanOptions& options = {});
 

@@ -100,27 +100,18 @@ class TableInMemory {
   int64_t Commit(const std::vector<iceberg::DataFile>& files,
                  iceberg::ManifestContent content = iceberg::ManifestContent::kData,
                  int32_t format_version = 2) {
-    const int64_t id = 100 + int64_t(metadata_.snapshots.size());
-    const int64_t sequence = ++metadata_.last_sequence_number;
-    auto schema = std::make_shared<const iceberg::Schema>(metadata_.schema());
-    manifest::ManifestWriter writer(
-        schema, metadata_.spec(),
-        {.format_version = format_version, .content = content, .snapshot_id = id});
+    std::vector<iceberg::ManifestEntry> entries;
     for (const iceberg::DataFile& file : files) {
-      iceberg::ManifestEntry entry;
-      entry.file = file;
-      EXPECT_THAT(writer.Add(entry), IsOk());
+      entries.emplace_back();
+      entries.back().file = file;
     }
-    auto written = std::move(writer).Finish().value();
-    written.file.location = metadata_.location + "/metadata/m" + std::to_string(id) + ".avro";
-    EXPECT_THAT(storage::WriteIfAbsent(*storage_, written.file.location, written.bytes), IsOk());
-    manifests_.push_back(written.file);
-    manifests_.back().sequence_number = format_version == 1 ? 0 : sequence;
-    if (manifests_.back().min_sequence_number < 0) {
-      manifests_.back().min_sequence_number = manifests_.back().sequence_number;
-    }
-    AddSnapshot(id, sequence, format_version);
-    return id;
+    return CommitEntries(entries, "append", content, format_version);
+  }
+  // A snapshot with these entries in one manifest instead of all that was there.
+  int64_t Replace(const std::vector<iceberg::ManifestEntry>& entries,
+                  const std::string& operation = "replace") {
+    manifests_.clear();
+    return CommitEntries(entries, operation, iceberg::ManifestContent::kData, 2);
   }
 
   Result<table::ScanPlan> Plan(table::ScanRequest request = {}) {
@@ -161,7 +152,30 @@ class TableInMemory {
   }
 
  private:
-  void AddSnapshot(int64_t id, int64_t sequence, int32_t format_version) {
+  int64_t CommitEntries(const std::vector<iceberg::ManifestEntry>& entries,
+                        const std::string& operation, iceberg::ManifestContent content,
+                        int32_t format_version) {
+    const int64_t id = 100 + int64_t(metadata_.snapshots.size());
+    const int64_t sequence = ++metadata_.last_sequence_number;
+    auto schema = std::make_shared<const iceberg::Schema>(metadata_.schema());
+    manifest::ManifestWriter writer(
+        schema, metadata_.spec(),
+        {.format_version = format_version, .content = content, .snapshot_id = id});
+    for (const iceberg::ManifestEntry& entry : entries) EXPECT_THAT(writer.Add(entry), IsOk());
+    auto written = std::move(writer).Finish().value();
+    written.file.location = metadata_.location + "/metadata/m" + std::to_string(id) + ".avro";
+    EXPECT_THAT(storage::WriteIfAbsent(*storage_, written.file.location, written.bytes), IsOk());
+    manifests_.push_back(written.file);
+    manifests_.back().sequence_number = format_version == 1 ? 0 : sequence;
+    if (manifests_.back().min_sequence_number < 0) {
+      manifests_.back().min_sequence_number = manifests_.back().sequence_number;
+    }
+    AddSnapshot(id, sequence, operation, format_version);
+    return id;
+  }
+
+  void AddSnapshot(int64_t id, int64_t sequence, const std::string& operation,
+                   int32_t format_version) {
     const std::string list = metadata_.location + "/metadata/s" + std::to_string(id) + ".avro";
     const auto bytes =
         manifest::WriteManifestList({.format_version = format_version,
@@ -173,6 +187,9 @@ class TableInMemory {
     const int64_t time = 1'000 * (2 + int64_t(metadata_.snapshots.size()));
     iceberg::Snapshot snapshot;
     snapshot.snapshot_id = id;
+    const auto parent = metadata_.current_snapshot();
+    if (parent != nullptr) snapshot.parent_id = parent->snapshot_id;
+    snapshot.summary = {{"operation", operation}};
     snapshot.sequence_number = format_version == 1 ? 0 : sequence;
     snapshot.timestamp_ms = time;
     snapshot.manifest_list = list;
