@@ -155,6 +155,12 @@ TEST_F(FeedTest, GoesOnThroughSnapshotsOnceItsRecordsAreSwept) {
   EXPECT_EQ(Ids(Told(*again)), made);
 }
 
+TEST_F(FeedTest, CatchesUpWithMoreVersionsThanOneReadHas) {
+  for (int i = 0; i < 70; ++i) Update({iceberg::SetProperties{{{"p", std::to_string(i)}}}});
+  const auto feed = Follow(AfterVersion{0});
+  for (int64_t version = 1; version <= 70; ++version) EXPECT_EQ(Told(*feed).version, version);
+}
+
 TEST_F(FeedTest, GoesOnAfterTheVersionBeforeTheOldestRecord) {
   Append();
   SweepRecords();
