@@ -35,6 +35,7 @@ void AddTableCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddImportCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddScanCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddHistoryCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddWatchCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDoctorCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDemoCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddEnsembleCommand(CLI::App& app, const Global& global, Action& chosen);

@@ -14,9 +14,9 @@ namespace pk::cli {
 namespace {
 
 struct Arguments {
-  std::string name, where, as_of, format = "table", output;
+  std::string name, where, as_of, to, format = "table", output;
   std::vector<std::string> columns;
-  std::optional<int64_t> limit;
+  std::optional<int64_t> limit, from;
   std::optional<int> threads;
   bool explain = false, files = false, count = false;
 };
@@ -71,8 +71,13 @@ Result<table::ScanRequest> RequestOf(const Arguments& arguments) {
   if (!arguments.where.empty()) {
     request.filter = PK_TRY(iceberg::ParseExpression(arguments.where).With("--where"));
   }
+  PK_CHECK(arguments.to.empty() || arguments.from,
+           InvalidArgument("--to goes with --from; --as-of reads all rows of a snapshot"));
+  PK_CHECK(arguments.as_of.empty() || !arguments.from,
+           InvalidArgument("--as-of and --from exclude each other: use --to with --from"));
   request.columns = arguments.columns;
-  request.snapshot = PK_TRY(ParseAsOf(arguments.as_of));
+  request.snapshot = PK_TRY(ParseAsOf(arguments.as_of + arguments.to));
+  request.after_snapshot = arguments.from;
   request.limit = arguments.limit;
   return request;
 }
@@ -84,8 +89,9 @@ Result<table::ScanPlan> PlanOf(lake::Lake& lake, const catalog::TableName& name,
   auto plan = table::PlanScan(lake.storage(), *loaded.metadata, request);
   const bool named = std::holds_alternative<std::string>(request.snapshot);
   if (!plan.ok() && named && plan.error().code() == ErrorCode::kNotFound) {
-    plan = std::move(plan).With(fmt::format(
-        "--as-of '{}' is no snapshot id and no time such as 2026-11-22T20:15:00", arguments.as_of));
+    plan = std::move(plan).With(
+        fmt::format("{} '{}' is no snapshot id and no time such as 2026-11-22T20:15:00",
+                    arguments.from ? "--to" : "--as-of", arguments.as_of + arguments.to));
   }
   return std::move(plan).With(arguments.name);
 }
@@ -125,6 +131,7 @@ void AddScanCommand(CLI::App& app, const Global& global, Action& chosen) {
       "  parkeeper scan sales.orders --where \"total > 100 and ts >= '2026-01-01'\" --limit 20\n"
       "  parkeeper scan sales.orders --columns id,total --format parquet --output orders.parquet\n"
       "  parkeeper scan sales.orders --as-of 2026-11-01 --count\n"
+      "  parkeeper scan sales.orders --from 4311223344556677 --format json\n"
       "  parkeeper scan sales.orders --where 'id = 7' --explain");
   command->add_option("name", arguments->name, "the table")->required();
   command->add_option("--where", arguments->where, "a filter as in SQL");
@@ -132,6 +139,11 @@ void AddScanCommand(CLI::App& app, const Global& global, Action& chosen) {
       ->delimiter(',');
   command->add_option("--limit", arguments->limit, "at most this many rows");
   command->add_option("--as-of", arguments->as_of, "snapshot id, time (UTC), branch or tag");
+  command->add_option("--from", arguments->from,
+                      "a snapshot id: only rows that were appended after it");
+  command->add_option("--to", arguments->to,
+                      "with --from: up to and including this snapshot id, time (UTC), branch or "
+                      "tag; the present when not given");
   command->add_flag("--explain", arguments->explain,
                     "say what would be read, and why not the rest");
   command->add_flag("--files", arguments->files, "with --explain: each file");

@@ -1,4 +1,7 @@
 """A lake on a real ensemble does what a lake in a folder does."""
+import json
+import os
+import pathlib
 import subprocess
 import unittest
 
@@ -43,6 +46,38 @@ class LakeTest(ZooKeeperTest):
 
     def test_unreachable_is_said_soon(self):
         self.assert_fails(7, "127.0.0.1:1", "namespace", "list", lake="zk://127.0.0.1:1/x")
+
+    def server_of(self, process):
+        """The id of the server that the process is connected to."""
+        inodes = {os.readlink(file) for file in pathlib.Path(f"/proc/{process.pid}/fd").iterdir()}
+        for line in pathlib.Path(f"/proc/{process.pid}/net/tcp").read_text().splitlines()[1:]:
+            _, _, remote, state, *_, inode = line.split()[:10]
+            if state == "01" and f"socket:[{inode}]" in inodes:
+                port = int(remote.split(":")[1], 16)
+                return next(server["id"] for server in ensemble("status")["servers"] if server["port"] == port)
+        self.fail("the watcher is connected to no server")
+
+    def test_a_watch_misses_nothing_when_its_server_dies(self):
+        self.make_table()
+        watcher = self.start("--json", "watch", "ns.t")
+        self.assertIn("watching ns.t", watcher.stderr.readline())
+        changes = []
+        for number in range(3):
+            self.run_ok("import", self.parquet(f"before{number}", 10 * number, 10), "--into", "ns.t")
+            changes.append(json.loads(watcher.stdout.readline()))
+            killed = self.server_of(watcher)
+            ensemble("stop", "--server", str(killed), "--kill")
+            try:
+                for more in "ab":
+                    self.run_ok("import", self.parquet(f"{number}{more}", 100, 10), "--into", "ns.t")
+                changes += [json.loads(watcher.stdout.readline()) for _ in range(2)]
+            finally:
+                ensemble("restart", "--server", str(killed))
+        self.assertEqual([change["version"] for change in changes], list(range(1, 10)))
+        told = [snapshot["snapshot-id"] for change in changes for snapshot in change["snapshots"]]
+        self.assertEqual(told, [snapshot["snapshot-id"] for snapshot in self.json("history", "ns.t")["snapshots"]])
+        self.interrupt(watcher)
+        self.assertEqual(watcher.returncode, 130)
 
     def test_writers_at_once_lose_nothing_when_the_leader_dies(self):
         self.make_table()
