@@ -255,7 +255,7 @@ TEST(FeedSimulation, TellsEachFollowerEveryVersionOnceAndInOrder) {
     }
     begun_again += run.begun_again;
   });
-  EXPECT_GT(told, int64_t(seeds) * 3 * 6);
+  EXPECT_GT(told, int64_t(seeds) * 3 * 3);
   EXPECT_GT(begun_again, int64_t(seeds) * 3);
 }
 
