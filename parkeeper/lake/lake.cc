@@ -31,19 +31,21 @@ class OpenedLake final : public Lake {
              coordination::SessionSource::Open open)
       : url_(std::move(url)), storage_(std::move(storage)), sessions_(std::move(open)) {}
 
-  Result<> OpenCatalog() {
-    catalog_ = PK_TRY(catalog::OpenCatalog(sessions_, *storage_));
+  Result<> OpenCatalog(const LakeOptions& options) {
+    if (options.wrap_storage) wrapped_ = options.wrap_storage(*storage_);
+    catalog_ = PK_TRY(catalog::OpenCatalog(sessions_, OpenedLake::storage()));
     return {};
   }
 
   const std::string& url() const override { return url_; }
   catalog::Catalog& catalog() override { return *catalog_; }
-  storage::Storage& storage() override { return *storage_; }
+  storage::Storage& storage() override { return wrapped_ ? *wrapped_ : *storage_; }
   coordination::SessionSource& sessions() override { return sessions_; }
 
  private:
   const std::string url_;
   const std::shared_ptr<storage::Storage> storage_;
+  std::unique_ptr<storage::Storage> wrapped_;
   coordination::SessionSource sessions_;
   std::unique_ptr<catalog::Catalog> catalog_;
 };
@@ -188,7 +190,7 @@ Result<std::unique_ptr<Lake>> Lake::Open(std::string_view url, LakeOptions optio
   const std::string what = fmt::format("open lake {}", url);
   auto lake =
       PK_TRY(std::visit([&](const auto& parts) { return OpenParts(url, parts, options); }, parsed));
-  Result<> opened = lake->OpenCatalog();
+  Result<> opened = lake->OpenCatalog(options);
   if (!opened.ok()) {
     // Nothing was asked of the lake yet, so there is no outcome to be unsure of.
     const bool unsure = opened.error().code() == ErrorCode::kOutcomeUnknown;

@@ -9,6 +9,7 @@
 // Thread-safe. Everything obtained from a Lake ends before it.
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,9 @@ struct LakeOptions {
   std::chrono::milliseconds session_timeout = std::chrono::seconds(10);
   // There must be a lake already; otherwise an empty one is made.
   bool must_exist = false;
+  // Stands between the lake and its files: everything goes through what it returns, which uses the
+  // given storage. For tests and measurements, as with storage/faulty.h.
+  std::function<std::unique_ptr<storage::Storage>(storage::Storage&)> wrap_storage = {};
 };
 
 class Lake {

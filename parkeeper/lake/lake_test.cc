@@ -8,6 +8,7 @@
 
 #include "parkeeper/lake/doctor.h"
 #include "parkeeper/lake/import.h"
+#include "parkeeper/storage/faulty.h"
 #include "tests/support/matchers.h"
 #include "tests/support/temp_folder.h"
 
@@ -281,6 +282,31 @@ TEST(ExpandPaths, FindsEachFileOnceAndNamesWhatIsNone) {
   EXPECT_THAT(ExpandPaths({a, folder / "*.parquet"}),
               IsErrorWith(ErrorCode::kNotFound, "*.parquet"));
   EXPECT_THAT(ExpandPaths({folder.path()}), IsErrorWith(ErrorCode::kNotFound, "is no file"));
+}
+
+TEST(WrapStorage, StandsBeforeEveryFile) {
+  int finished = 0;
+  LakeOptions options;
+  options.wrap_storage = [&](storage::Storage& inner) {
+    return storage::MakeFaulty(inner, {.schedule = [&](storage::Call call, std::string_view) {
+                                 finished += call == storage::Call::kFinish ? 1 : 0;
+                                 return storage::Fault::kNone;
+                               }});
+  };
+  auto lake = Lake::Open("memory://wrapped", options);
+  ASSERT_THAT(lake, IsOk());
+  ASSERT_THAT((*lake)->catalog().CreateNamespace({{"sales"}}, {}), IsOk());
+  catalog::NewTableRequest request;
+  request.schema = iceberg::Schema(iceberg::StructType{{{.id = 1,
+                                                         .name = "id",
+                                                         .required = false,
+                                                         .type = iceberg::PrimitiveKind::kLong,
+                                                         .doc = std::nullopt}}});
+  ASSERT_THAT((*lake)->catalog().CreateTable(kOrders, request), IsOk());
+  EXPECT_EQ(finished, 1);  // the metadata
+  ASSERT_THAT(storage::WriteIfAbsent((*lake)->storage(), (*lake)->storage().root() + "/a", "a"),
+              IsOk());
+  EXPECT_EQ(finished, 2);
 }
 
 }  // namespace
