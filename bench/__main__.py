@@ -4,11 +4,17 @@ import pathlib
 import sys
 import tempfile
 
-from bench import ingest, memory, report, scale, scan, zookeeper
+from bench import commits, ingest, memory, report, scale, scan, zookeeper
 from bench.lineitem import ensure_lineitem
 
-BENCHES = {"scan": scan, "ingest": ingest, "memory": memory, "zookeeper": zookeeper}
+BENCHES = {"scan": scan, "ingest": ingest, "memory": memory, "commits": commits, "zookeeper": zookeeper}
 OF_LINEITEM = {"scan", "ingest", "memory"}
+SECONDS = {"commits": 10, "zookeeper": 1}
+
+
+def _words(values):
+    """What was given with spaces or commas between."""
+    return [word for value in values or [] for word in value.split(",")]
 
 
 def main():
@@ -21,15 +27,19 @@ def main():
     parser.add_argument("--scale", type=float, nargs="+",
                         help="of TPC-H; memory takes several (default 1; memory 1 10)")
     parser.add_argument("--repeat", "--rounds", type=int, default=3, help="rounds; the median counts (default 3)")
-    parser.add_argument("--seconds", type=float, default=1, help="zookeeper: of each case in a round (default 1)")
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("build/bench-data"),
                         help="where generated input is kept (default build/bench-data)")
-    parser.add_argument("--only", nargs="+", metavar="SYSTEM", help="leave the other systems out")
+    parser.add_argument("--only", "--systems", nargs="+", metavar="SYSTEM", help="leave the other systems out")
+    parser.add_argument("--seconds", type=float,
+                        help="of each measurement of commits (default 10) and zookeeper (default 1)")
+    parser.add_argument("--writers", nargs="+", default=["1,8,32"], metavar="N",
+                        help="commits: processes at once (default 1,8,32)")
     options = parser.parse_args()
-    if options.repeat < 1:
-        parser.error("--repeat must be at least 1")
-    if options.seconds <= 0:
-        parser.error("--seconds must be more than 0")
+    options.only, options.writers = _words(options.only), [int(word) for word in _words(options.writers)]
+    options.seconds = options.seconds or SECONDS.get(options.name, 0)
+    if min(options.repeat, *options.writers) < 1 or options.seconds < 0:
+        parser.error("--repeat, --seconds and --writers must be at least 1")
+    bench = BENCHES[options.name]
 
     scales = options.scale or ([1, 10] if options.name == "memory" else [1])
     if len(scales) > 1 and options.name != "memory":
@@ -38,12 +48,12 @@ def main():
     if options.name in OF_LINEITEM:
         sources = {scale: ensure_lineitem(options.data, scale) for scale in scales}
     with tempfile.TemporaryDirectory(prefix="parkeeper-bench-") as folder:
-        results, notes = BENCHES[options.name].run(sources, pathlib.Path(folder), options)
-    show = getattr(BENCHES[options.name], "show", report.show)
-    show(options.name, results, notes)
+        results, notes = bench.run(sources, pathlib.Path(folder), options)
+    getattr(bench, "show", report.show)(options.name, results, notes)
     if options.json:
         report.write_json(options.json, options.name, results, notes)
-    return 1 if any(result["failed"] for result in results) else 0
+    is_bad = getattr(bench, "is_bad", lambda result: result["failed"])
+    return 1 if any(map(is_bad, results)) else 0
 
 
 sys.exit(main())
