@@ -1,0 +1,113 @@
+"""The writer processes of the chaos test: started, killed, stopped, begun again."""
+import json
+import pathlib
+import signal
+import subprocess
+import time
+
+
+class Writers:
+    def __init__(self, program, lake, table, folder, count, rows, seed):
+        self.program, self.lake, self.table = program, lake, table
+        self.folder, self.rows, self.seed = pathlib.Path(folder), rows, seed
+        self.running = {}     # writer to process
+        self.stopped = set()
+        self.twins = []
+        self.starts = 0
+        self.count = count
+        self.surprises = []   # sentences
+        (self.folder / "commits").mkdir(parents=True)
+
+    def history(self, writer):
+        return self.folder / f"writer-{writer}.history"
+
+    def _spawn(self, name, *arguments):
+        with open(self.folder / f"{name}.log", "ab") as log:
+            return subprocess.Popen([self.program, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                                    stdout=subprocess.DEVNULL, stderr=log)
+
+    def start(self, writer):
+        self.starts += 1
+        self.running[writer] = self._spawn(f"writer-{writer}", "write", self.lake, self.table, self.folder, writer,
+                                           self.rows, self.seed * 100_003 + self.starts)
+
+    def ask_beside(self, writer):
+        """A second process asks what became of the append that this one has on its way."""
+        self.twins.append(self._spawn(f"twin-{len(self.twins)}", "ask", self.lake, self.table, self.folder, writer,
+                                      len(self.twins)))
+
+    def lines(self, writer):
+        """Those that are whole, as text, for the writer may be at it."""
+        path = self.history(writer)
+        text = path.read_text() if path.exists() else ""
+        return text[:text.rfind("\n") + 1].splitlines()
+
+    def has_committed(self, writer):
+        return any(json.loads(line).get("outcome") == "committed" for line in self.lines(writer))
+
+    def has_open_repeat(self, writer):
+        """Whether its last call is an append that others may ask about, without an answer yet."""
+        last = json.loads((self.lines(writer) or ['{"event": "nothing"}'])[-1])
+        return last["event"] == "append" and last["repeated"]
+
+    def sessions(self):
+        """Session id, in hexadecimal, to the writer that has it."""
+        found = {}
+        for writer in self.running:
+            last = next((line for line in reversed(self.lines(writer)) if '"event":"session"' in line), "{}")
+            found[json.loads(last).get("session")] = writer
+        return found
+
+    def free(self):
+        return [w for w in self.running if w not in self.stopped and self.running[w].poll() is None]
+
+    def kill(self, writer):
+        self.running[writer].kill()
+        self.running.pop(writer).wait()
+        self.stopped.discard(writer)
+
+    def stop(self, writer):
+        self.running[writer].send_signal(signal.SIGSTOP)
+        self.stopped.add(writer)
+
+    def go_on(self, writer):
+        if writer in self.stopped:
+            self.running[writer].send_signal(signal.SIGCONT)
+            self.stopped.discard(writer)
+
+    def look_for_surprises(self):
+        """Nobody ends by itself."""
+        for writer, process in list(self.running.items()):
+            if process.poll() is not None:
+                self._note(f"writer-{writer}", process)
+                del self.running[writer]
+
+    def _note(self, name, process):
+        log = (self.folder / f"{name}.log").read_text()
+        self.surprises.append(f"{name} ended with {process.returncode}: {log[-400:].strip()}")
+
+    def finish(self, seconds):
+        """Lets everybody end the call that is on its way; what takes longer is killed. How many were."""
+        for writer in list(self.stopped):
+            self.go_on(writer)
+        self.look_for_surprises()
+        processes = {f"writer-{writer}": process for writer, process in self.running.items()}
+        for process in processes.values():
+            process.send_signal(signal.SIGTERM)
+        processes |= {f"twin-{number}": process for number, process in enumerate(self.twins)}
+        deadline = time.monotonic() + seconds
+        late = 0
+        for name, process in processes.items():
+            try:
+                process.wait(timeout=max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                late += 1
+            else:
+                # An error is no surprise now: a writer may be told to end before it could begin, and what a twin was
+                # to ask about may be answered.
+                if process.returncode < 0 and process.returncode != -signal.SIGTERM:
+                    self._note(name, process)
+        self.running.clear()
+        return late
