@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -26,7 +27,11 @@ class ThreadExecutor final : public Executor {
  public:
   std::unique_ptr<Task> Start(std::string name,
                               std::function<void(std::stop_token)> body) override {
-    return std::make_unique<ThreadTask>(std::move(name), std::move(body));
+    try {
+      return std::make_unique<ThreadTask>(std::move(name), std::move(body));
+    } catch (const std::system_error&) {
+      return nullptr;
+    }
   }
 };
 

@@ -20,7 +20,8 @@ class Task {
 class Executor {
  public:
   virtual ~Executor() = default;
-  // `name` is for people: of the thread, in a trace. The body must not throw.
+  // `name` is for people: of the thread, in a trace. The body must not throw. Null when the system
+  // gives no thread; the body does not run then.
   virtual std::unique_ptr<Task> Start(std::string name,
                                       std::function<void(std::stop_token)> body) = 0;
 };

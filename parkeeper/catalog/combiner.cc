@@ -26,16 +26,20 @@ constexpr size_t kMostEntriesRead = 500;
 constexpr size_t kEntriesPerRead = 100;
 // Who comes within this time after the last foreign entry finds a combiner at work.
 constexpr Duration kLinger = std::chrono::seconds(2);
-// From so many records on, rounds keep a distance, so that no more than kMostRecords are kept.
-constexpr int64_t kManyRecords = 15'000;
-constexpr int64_t kMostRecords = 20'000;
 
 // A commit to several tables that its writer does not carry out for so long is carried out by whom
 // it holds up.
 constexpr Duration kHeldUp = std::chrono::seconds(2);
+constexpr Duration kHelpAgain = std::chrono::milliseconds(100);
+// Whoever meets others in a round looks again after up to this long.
+constexpr Duration kMetOthers = std::chrono::milliseconds(5);
 
 constexpr std::string_view kEntryPrefix = "c-";
 constexpr std::string_view kMultiPrefix = "x-";
+
+bool IsEntry(const std::string& name) {
+  return name.starts_with(kEntryPrefix) || name.starts_with(kMultiPrefix);
+}
 
 struct QueuedEntry {
   uint64_t czxid = 0;
@@ -71,6 +75,7 @@ class Combiner {
   bool TakeLease(bool replace) {
     auto session = context_.sessions.Get();
     if (!session.ok()) return false;
+    watch_.reset();  // before the session that it is of
     session_ = *std::move(session);
     const std::string path = LeasePath(key_);
     Transaction take;
@@ -107,6 +112,7 @@ class Combiner {
       return false;
     }
     if (!head.ok()) return head.error();
+    if (replaced_) return false;
     std::optional<QueuedEntry> multi;
     std::vector<Proposal> proposals = InOrder(multi);
     const size_t foreign = proposals.size();
@@ -115,7 +121,6 @@ class Combiner {
     if (!multi) own = table_.TakeOwn(kMostInRound - foreign);
     if (foreign == 0 && multi) return LetPass(*multi, backoff);
     if (foreign == 0 && own.empty()) return WaitForWork();
-    KeepDistance(*head);
     for (OwnCommit* each : own) proposals.push_back(ProposalFor(*each, *head));
     return RunWith(*head, proposals, foreign, own, backoff);
   }
@@ -124,7 +129,6 @@ class Combiner {
                        const std::vector<OwnCommit*>& own, Backoff& backoff) {
     const Result<RoundEnd> end =
         RunRound(context_, key_, table_.memory(), head, proposals, backoff);
-    last_round_ = clock_.Now();
     if (!end.ok()) {
       table_.Finish(own, {own.size(), end.error()});
       return end.error();
@@ -132,6 +136,8 @@ class Combiner {
     if (*end == RoundEnd::kLookAgain) {
       table_.GiveBack(own);
       entries_.clear();
+      const uint64_t drawn = context_.options.ids->Random64() % uint64_t(kMetOthers.count());
+      static_cast<void>(clock_.Wait(Duration(int64_t(drawn)), stop_));
       return true;
     }
     table_.Finish(own, ResultsOf(context_, key_, own, proposals.data() + foreign));
@@ -149,9 +155,7 @@ class Combiner {
     }
     const Node& head = replies[0]->node;
     std::vector<std::string>& names = replies[1]->children;
-    std::erase_if(names, [](const std::string& name) {
-      return !name.starts_with(kEntryPrefix) && !name.starts_with(kMultiPrefix);
-    });
+    std::erase_if(names, [](const std::string& name) { return !IsEntry(name); });
     std::erase_if(held_up_, [&](const auto& multi) {
       return !std::binary_search(names.begin(), names.end(), multi.first);
     });
@@ -214,10 +218,6 @@ class Combiner {
   }
 
   Result<> ReadCommit(const EntryNode& node, Proposal& proposal) {
-    if (node.cancelled) {
-      proposal.refusal = "cancelled by its writer, who did not wait any longer";
-      return {};
-    }
     std::string json = node.commit;
     if (!node.commit_file.empty()) {
       auto read = storage::ReadAll(context_.files.storage(), node.commit_file);
@@ -264,15 +264,21 @@ class Combiner {
       return true;
     }
     entries_.clear();
+    held->second = clock_.Now() - kHeldUp + kHelpAgain;
     auto proposal = PK_TRY(ReadMultiEntry(context_, multi.proposal.id, path, backoff));
-    if (proposal) PK_TRY(TryMulti(context_, *proposal, backoff));
+    if (!proposal) return true;
+    const auto tried = TryMulti(context_, *proposal, backoff);
+    if (tried.ok()) return true;
+    if (IsOfTheCoordinator(tried.error())) return tried.error();
+    // One of its tables is broken; the others must not wait for it.
+    proposal->refusal = tried.error().message();
+    for (auto& part : proposal->parts) part.commit = nullptr;
+    PK_TRY(TryMulti(context_, *proposal, backoff));
     return true;
   }
 
-  void KeepDistance(const ReadHead& head) {
-    if (head.node.version - head.node.floor < kManyRecords) return;
-    const Duration distance = Duration(context_.options.retention) / kMostRecords;
-    static_cast<void>(clock_.Wait(last_round_ + distance - clock_.Now(), stop_));
+  static bool IsOfTheCoordinator(const Error& error) {
+    return error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kOutcomeUnknown;
   }
 
   Result<bool> WaitForWork() {
@@ -289,8 +295,8 @@ class Combiner {
   // Gives the lease back, unless somebody came in that very moment and counts on us.
   Result<bool> Linger() {
     ReleaseLease();
-    const auto names = PK_TRY(session_->List(QueuePath(key_)));
-    if (names.empty()) return false;
+    auto names = PK_TRY(session_->List(QueuePath(key_)));
+    if (std::ranges::none_of(names, IsEntry)) return false;
     last_foreign_ = clock_.Now();
     return TakeLease(false);
   }
@@ -303,10 +309,10 @@ class Combiner {
   std::shared_ptr<coordination::Coordinator> session_;  // that the lease is of
   std::unique_ptr<coordination::Watch> watch_;          // of the queue, in that session
   std::string guid_;
+  bool replaced_ = false;
   std::map<std::string, QueuedEntry> entries_;  // by name
   std::map<std::string, SteadyTime> held_up_;   // commits of several tables, since when
   SteadyTime last_foreign_{};
-  SteadyTime last_round_{};
 };
 
 }  // namespace

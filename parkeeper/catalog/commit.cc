@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "parkeeper/base/json.h"
 #include "parkeeper/catalog/group_internal.h"
 
 namespace pk::catalog {
@@ -20,6 +21,9 @@ constexpr int64_t kHourMs = 60 * kMinuteMs;
 constexpr int64_t kClockSlackMs = 5 * kMinuteMs;
 constexpr int64_t kMaxFileAgeMs = 36 * kHourMs;
 constexpr int64_t kMaxIdAheadMs = 24 * kHourMs;
+// From so many records on, rounds keep a distance, so that no more than kMostRecords are kept.
+constexpr int64_t kManyRecords = 15'000;
+constexpr int64_t kMostRecords = 20'000;
 // A reason goes into the record, which every waiter reads.
 constexpr size_t kMaxReasonBytes = 500;
 
@@ -35,6 +39,7 @@ class Round {
         backoff_(backoff) {}
 
   Result<RoundEnd> Run() {
+    KeepDistance();
     if (!PK_TRY(ReadRecords())) return RoundEnd::kLookAgain;
     if (head_.node.dropped) return RejectAll("the table was dropped");
     auto base = context_.files.Load(head_.node.metadata_location);
@@ -59,6 +64,16 @@ class Round {
     const Outcome* earlier = nullptr;  // named by a record already
     std::optional<size_t> in_group;
   };
+
+  // Under load for longer than the retention groups grow instead of the number of records.
+  void KeepDistance() {
+    Clock& clock = *context_.options.clock;
+    if (head_.node.version - head_.node.floor >= kManyRecords) {
+      const Duration distance = Duration(context_.options.retention) / kMostRecords;
+      static_cast<void>(clock.Wait(memory_.last_round + distance - clock.Now()));
+    }
+    memory_.last_round = clock.Now();
+  }
 
   // False: they are not as the head says.
   Result<bool> ReadRecords() {
@@ -126,9 +141,7 @@ class Round {
           verdict.recorded.reason = std::get<Rejected>(outcome).reason;
         }
       }
-      if (verdict.recorded.reason.size() > kMaxReasonBytes) {
-        verdict.recorded.reason.resize(kMaxReasonBytes);
-      }
+      verdict.recorded.reason = ShortReason(verdict.recorded.reason);
       const Proposal& proposal = proposals_[i];
       // The own ones that a record names already have their answer, and whoever asks for one that
       // is too old is told the same every time.
@@ -164,10 +177,11 @@ class Round {
                       .dropped = false,
                       .metadata_location = metadata_location,
                       .commits = {}};
+    // Each id is named once: whoever asked for one that was named before finds that record.
     for (size_t i = 0; i < verdicts_.size(); ++i) {
-      const bool own = proposals_[i].entry_path.empty();
-      if (own && verdicts_[i].earlier != nullptr) continue;
-      record.commits.push_back(verdicts_[i].recorded);
+      const Verdict& verdict = verdicts_[i];
+      if (verdict.earlier != nullptr || first_of_.at(verdict.recorded.id) != i) continue;
+      record.commits.push_back(verdict.recorded);
     }
     return record;
   }
@@ -228,6 +242,16 @@ Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key, 
                           const ReadHead& head, std::vector<Proposal>& proposals,
                           Backoff& backoff) {
   return Round(context, key, memory, head, proposals, backoff).Run();
+}
+
+std::string ShortReason(std::string_view reason) {
+  std::string text = json::ReplaceInvalid(reason);
+  if (text.size() <= kMaxReasonBytes) return text;
+  size_t end = 0;
+  while (end + json::CharacterLength(std::string_view(text).substr(end)) <= kMaxReasonBytes) {
+    end += json::CharacterLength(std::string_view(text).substr(end));
+  }
+  return text.substr(0, end) + "...";
 }
 
 std::optional<std::string> Untimely(const CommitContext& context, const Proposal& proposal) {

@@ -35,6 +35,7 @@ struct TableMemory {
   KnownRecords records;
   // No record is over-aged before the head has this stamp.
   int64_t next_sweep_ms = 0;
+  SteadyTime last_round{};
 };
 
 // A commit that a round is to decide.
@@ -69,6 +70,9 @@ Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key, 
 // Records that were swept before anybody looked may have named the id: it is as old as they are.
 bool IsTooOldToJudge(const HeadNode& head, const Proposal& proposal);
 
+// A reason as records hold it: UTF-8, and not long, for every waiter reads it.
+std::string ShortReason(std::string_view reason);
+
 // Why time alone forbids a commit.
 std::optional<std::string> Untimely(const CommitContext& context, const Proposal& proposal);
 
@@ -82,6 +86,8 @@ Result<CommitResult> ResultOf(const CommitContext& context, const std::string& k
 
 // Of everything that decides what the commit does; its id is not part of it.
 uint64_t RequestHash(const iceberg::TableCommit& commit);
+// A hash that says the same of `text` too.
+uint64_t MixHash(uint64_t hash, std::string_view text);
 
 // Records that the next round may remove, and what the head says after it.
 struct Sweep {

@@ -64,6 +64,8 @@ class MetadataFiles {
       : storage_(storage), write_threads_(write_threads) {}
 
   storage::Storage& storage() { return storage_; }
+  // For work on several files at once.
+  int threads() const { return write_threads_; }
 
   Result<std::shared_ptr<const iceberg::TableMetadata>> Load(const std::string& location);
   // Manifests of a snapshot; none for a null one.

@@ -17,8 +17,17 @@ namespace {
 
 // Of the commit alone, so that others in its group go on.
 bool IsRejection(const Error& error) {
-  return error.code() == ErrorCode::kInvalidArgument || error.code() == ErrorCode::kConflict ||
-         error.code() == ErrorCode::kUnsupported;
+  switch (error.code()) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kConflict:
+    case ErrorCode::kUnsupported:
+    // What its branch stands on cannot be read; a commit that mends the branch may be behind it.
+    case ErrorCode::kNotFound:
+    case ErrorCode::kCorrupt:
+      return true;
+    default:
+      return false;
+  }
 }
 
 // The oldest snapshots beyond the table's most, without those that a branch or tag names. No more
@@ -124,17 +133,24 @@ Result<> Group::AddUpdate(size_t place, const UpdateTable& update) {
   return {};
 }
 
+Result<std::vector<iceberg::ManifestFile>> Group::Manifests(const iceberg::Snapshot* snapshot) {
+  const auto own = lists_.find(snapshot == nullptr ? "" : snapshot->manifest_list);
+  if (own != lists_.end()) return own->second;
+  return *PK_TRY(files_.LoadManifests(snapshot));
+}
+
 Result<std::vector<iceberg::TableUpdate>> Group::ProduceRun(
     const std::vector<const AppendFiles*>& run, const std::vector<size_t>& places) {
   PreparedAppend prepared = PK_TRY(PrepareAppend(run, state_, ids_));
   const auto parent = state_.FindRef(prepared.branch);
-  auto present = *PK_TRY(files_.LoadManifests(parent.get()));
+  auto present = PK_TRY(Manifests(parent.get()));
   // A merge is for speed: what cannot be read is not what this commit is about.
   static_cast<void>(
       MergeManifests(files_, state_, prepared.snapshot_id, present, prepared.files, ids_));
   ProducedSnapshot produced =
       PK_TRY(ProduceSnapshot(prepared, state_, present, clock_.WallMs(), ids_));
   // The next run of this group stands on a list that is not written yet.
+  lists_[produced.manifest_list.location] = produced.manifests;
   files_.Remember(produced.manifest_list.location, std::move(produced.manifests));
   for (const NewFile& manifest : prepared.files) {
     files_.RememberManifest(manifest.location, manifest.bytes);

@@ -5,6 +5,7 @@
 // the state names, writes nothing: gives bytes to be written.
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -52,6 +53,7 @@ class Group {
   Result<> AddAppend(size_t place, const iceberg::AppendFiles& append);
   Result<> AddUpdate(size_t place, const iceberg::UpdateTable& update);
   bool FitsRun(const iceberg::AppendFiles& append) const;
+  Result<std::vector<iceberg::ManifestFile>> Manifests(const iceberg::Snapshot* snapshot);
   // Makes the snapshot of the appends that wait for others to join them.
   Result<> EndRun();
   Result<std::vector<iceberg::TableUpdate>> ProduceRun(
@@ -65,6 +67,8 @@ class Group {
   IdSource& ids_;
 
   iceberg::TableMetadata state_;
+  // Manifest lists of this group's snapshots, which are not written yet.
+  std::map<std::string, std::vector<iceberg::ManifestFile>> lists_;
   bool changed_ = false;
   std::vector<const iceberg::AppendFiles*> run_;
   std::vector<size_t> run_places_;

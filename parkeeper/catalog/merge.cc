@@ -24,10 +24,19 @@ namespace {
 constexpr uint64_t kSmallestBytes = 32'768;
 constexpr int kBitsPerSize = 3;
 constexpr size_t kLargerAtOnce = 8;
-constexpr int kReaders = 8;
 
 int SizeOf(int64_t bytes) {
   return int(std::bit_width(uint64_t(bytes) / kSmallestBytes) + kBitsPerSize - 1) / kBitsPerSize;
+}
+
+// Values of a field whose source column is gone, or whose transform is unknown, are read as null,
+// and would be lost.
+bool ReadsAllPartitionValues(const iceberg::PartitionSpec& spec, const iceberg::Schema& schema) {
+  return std::ranges::all_of(spec.fields, [&](const iceberg::PartitionField& field) {
+    const iceberg::TransformKind kind = field.transform.kind;
+    if (kind == iceberg::TransformKind::kVoid) return true;
+    return kind != iceberg::TransformKind::kUnknown && schema.FindById(field.source_id) != nullptr;
+  });
 }
 
 }  // namespace
@@ -60,9 +69,10 @@ Result<> MergeManifests(MetadataFiles& metadata_files, const TableMetadata& meta
   const ManifestFile& first = present[places.front()];
   const iceberg::PartitionSpec* spec = metadata.FindSpec(first.spec_id);
   PK_CHECK(spec != nullptr, Corrupt(fmt::format("no partition spec {}", first.spec_id)));
+  if (!ReadsAllPartitionValues(*spec, metadata.schema())) return {};
 
   std::vector<std::vector<iceberg::ManifestEntry>> entries(places.size());
-  PK_TRY(ParallelFor(places.size(), kReaders, [&](size_t i) -> Result<> {
+  PK_TRY(ParallelFor(places.size(), metadata_files.threads(), [&](size_t i) -> Result<> {
     const ManifestFile& manifest = present[places[i]];
     const auto bytes = PK_TRY(metadata_files.LoadManifest(manifest.location));
     entries[i] = PK_TRY(

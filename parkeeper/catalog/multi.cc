@@ -153,8 +153,10 @@ class MultiRound {
   // only while no judged head has moved.
   MaybeOutcome Reject(const std::string& reason) {
     RecordedCommit recorded = Recorded();
-    recorded.reason = reason;
-    recorded.unjudged = too_old_;
+    recorded.reason = ShortReason(reason);
+    // Of a table that is gone nobody knows any more what its records said.
+    const bool gone = std::ranges::any_of(tables_, [](const Table& t) { return !t.head; });
+    recorded.unjudged = too_old_ || (gone && proposal_.must_record);
     size_t first = 0;
     while (first < tables_.size() && (!tables_[first].head || tables_[first].head->node.dropped)) {
       ++first;
@@ -302,10 +304,6 @@ Result<std::optional<MultiProposal>> ReadMultiEntry(const CommitContext& context
     proposal.must_record = true;
     for (const auto& table : node.tables) {
       proposal.parts.push_back({table.key, table.since, nullptr});
-    }
-    if (node.cancelled) {
-      proposal.refusal = "cancelled by its writer, who did not wait any longer";
-      return std::optional(std::move(proposal));
     }
     const auto json = ReadCommits(context, node);
     if (!json.ok() && json.error().code() == ErrorCode::kUnavailable) return json.error();

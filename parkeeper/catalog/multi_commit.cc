@@ -24,6 +24,8 @@ constexpr int32_t kMostQueued = 5'000;
 // those that do.
 constexpr Duration kStandsStill = std::chrono::milliseconds(10);
 constexpr int kMostLooks = 100;
+constexpr Duration kElders = std::chrono::seconds(2);
+constexpr size_t kMostElders = 2'000;
 constexpr std::chrono::milliseconds kToCancel = std::chrono::seconds(5);
 
 class MultiCommit {
@@ -40,7 +42,8 @@ class MultiCommit {
           iceberg::TableCommit{.id = commit.id,
                                .change = commit.parts[i].change,
                                .oldest_file_ms = commit.oldest_file_ms});
-      // Of all parts together: the same id for another set of tables is another commit.
+      // Of all tables and their parts together.
+      proposal_.request_hash = MixHash(proposal_.request_hash, commit.parts[i].table_key);
       proposal_.request_hash = proposal_.request_hash * 31 + RequestHash(*part);
       proposal_.parts.push_back({commit.parts[i].table_key, 0, std::move(part)});
     }
@@ -62,14 +65,22 @@ class MultiCommit {
   using MaybeOutcome = Result<std::optional<MultiOutcome>>;
 
   Result<MultiCommitResult> Attempts() {
+    MaybeOutcome outcome = Decide();
+    // Nobody is to be held up by entries that their writer has given up.
+    if (!outcome.ok() && may_be_queued_) outcome = Cancel(std::move(outcome).error());
+    return ToResult(*PK_TRY(std::move(outcome)));
+  }
+
+  // The outcome, or an error.
+  MaybeOutcome Decide() {
     if (PK_TRY(IsQuiet())) {
-      if (auto outcome = PK_TRY(TryMulti(context_, proposal_, backoff_))) return ToResult(*outcome);
+      if (auto outcome = PK_TRY(TryMulti(context_, proposal_, backoff_))) return outcome;
     }
     for (;;) {
       proposal_.queued = PK_TRY(Enqueue());
       auto outcome =
           PK_TRY(proposal_.queued ? CarryOut() : TryMulti(context_, proposal_, backoff_));
-      if (outcome) return ToResult(*outcome);
+      if (outcome) return outcome;
       if (!backoff_.Wait()) return Unavailable("gave up waiting for other commits");
     }
   }
@@ -164,7 +175,10 @@ class MultiCommit {
   // Until it is decided; nullopt: its entries are gone, undecided.
   MaybeOutcome CarryOut() {
     for (;;) {
-      if (context_.options.clock->Now() >= backoff_.deadline()) return Cancel();
+      if (context_.options.clock->Now() >= backoff_.deadline()) {
+        return Unavailable("gave up waiting in the commit queues");
+      }
+      PK_TRY(AwaitElders());
       PK_TRY(AwaitStandstill());
       if (auto outcome = PK_TRY(TryMulti(context_, proposal_, backoff_))) return outcome;
       auto replies = PK_TRY(ReadUntilKnown(
@@ -172,6 +186,38 @@ class MultiCommit {
           backoff_));
       if (!replies[0].ok()) return TryMulti(context_, proposal_, backoff_);
     }
+  }
+
+  // Who was in one of the queues before us goes first; unless nobody serves him for long.
+  Result<> AwaitElders() {
+    Clock& clock = *context_.options.clock;
+    const SteadyTime until = std::min(clock.Now() + kElders, backoff_.deadline());
+    while (clock.Now() < until && PK_TRY(HasElders())) clock.Wait(kStandsStill);
+    return {};
+  }
+
+  Result<bool> HasElders() {
+    const std::string own_name = fmt::format("x-{}", proposal_.id.ToString());
+    std::vector<ReadRequest> queues;
+    for (const auto& part : proposal_.parts) {
+      queues.push_back({.path = QueuePath(part.key), .children = true});
+    }
+    const auto listed = PK_TRY(ReadUntilKnown(context_.sessions, queues, backoff_));
+    std::vector<std::string> paths = {MultiEntryPath(proposal_.parts.front().key, proposal_.id)};
+    for (size_t i = 0; i < queues.size(); ++i) {
+      if (!listed[i].ok()) continue;
+      for (const std::string& name : listed[i]->children) {
+        if (name != own_name) paths.push_back(queues[i].path + "/" + name);
+      }
+    }
+    paths.resize(std::min(paths.size(), kMostElders));
+    const auto session = context_.sessions.Get();
+    if (paths.size() == 1 || !session.ok()) return false;
+    const auto stats = (*session)->Stats(paths);
+    if (!stats.ok() || !(*stats)[0].ok()) return false;
+    return std::ranges::any_of(*stats, [&](const Result<coordination::NodeStat>& stat) {
+      return stat.ok() && stat->czxid < (*stats)[0]->czxid;
+    });
   }
 
   Result<> AwaitStandstill() {
@@ -190,41 +236,28 @@ class MultiCommit {
     return {};
   }
 
-  // At the deadline: once the entry is cancelled nobody carries it out any more, and the attempt
-  // after that finds in the records whether somebody has, or writes there that nobody did.
-  MaybeOutcome Cancel() {
-    const auto unknown = [](const Error& error) { return OutcomeUnknown(error.message()); };
+  // A round of our own that records the rejection: from then on nobody carries it out, whatever
+  // copies of its entries are still to come. `why` is what is told when it is cancelled so.
+  MaybeOutcome Cancel(Error why) {
     RetryPolicy policy = context_.options.retry;
     policy.within = kToCancel;
     Backoff to_cancel(policy, *context_.options.clock, *context_.options.ids);
-    MultiEntryNode entry{.at = proposal_.parts.front().key,
-                         .cancelled = true,
-                         .tables = {},
-                         .request_hash = proposal_.request_hash,
-                         .commits = {},
-                         .commits_file = {}};
-    for (const auto& part : proposal_.parts) entry.tables.push_back({part.key, part.since});
-    const Transaction cancel =
-        Transaction().Set(MultiEntryPath(entry.at, proposal_.id), Encode(entry), 0);
-    const Result<Sent> sent = SendUntilKnown(context_.sessions, cancel, to_cancel);
-    if (!sent.ok()) return unknown(sent.error());
-    const Refused* refused = sent->refused();
-    const bool gone = refused != nullptr && refused->reason.code() == ErrorCode::kNotFound;
-    for (auto& part : proposal_.parts) part.commit = nullptr;
-    proposal_.refusal = "cancelled by its writer, who did not wait any longer";
+    MultiProposal cancelled = proposal_;
+    for (auto& part : cancelled.parts) part.commit = nullptr;
+    cancelled.refusal = ShortReason("cancelled by its writer: " + why.message());
+    cancelled.must_record = true;
     do {
-      auto outcome = TryMulti(context_, proposal_, to_cancel);
-      if (!outcome.ok()) return unknown(outcome.error());
-      if (*outcome) {
-        const bool committed = std::holds_alternative<std::vector<Outcome>>(**outcome);
-        if (committed || gone) return outcome;
-        break;
-      }
-      // Neither in the queues nor in a record: their creation may still be on its way.
-      if (gone) return OutcomeUnknown("gave up waiting in the commit queues");
+      // Not as one of the queues, which would only be looked for when its entries are gone.
+      cancelled.queued = false;
+      auto outcome = TryMulti(context_, cancelled, to_cancel);
+      if (!outcome.ok()) return OutcomeUnknown(outcome.error().message());
+      if (!*outcome) continue;
+      may_be_queued_ = false;
+      const auto* rejected = std::get_if<RecordedCommit>(&**outcome);
+      if (rejected != nullptr && rejected->reason == cancelled.refusal) return why;
+      return outcome;
     } while (to_cancel.Wait());
-    may_be_queued_ = false;
-    return Unavailable("gave up waiting in the commit queues; the commit is cancelled");
+    return OutcomeUnknown(why.message() + ", and did not come to cancel the commit");
   }
 
   Result<MultiCommitResult> ToResult(const MultiOutcome& outcome) {

@@ -203,9 +203,7 @@ Result<RecordNode> DecodeRecord(std::string_view text) {
 }
 
 std::string Encode(const EntryNode& node) {
-  bj::object object{{"state", node.cancelled ? "cancelled" : "pending"},
-                    {"since", node.since},
-                    {"hash", EncodeHash(node.request_hash)}};
+  bj::object object{{"since", node.since}, {"hash", EncodeHash(node.request_hash)}};
   if (!node.commit_file.empty()) object["file"] = node.commit_file;
   std::string text = bj::serialize(object);
   if (!node.commit.empty()) {
@@ -218,15 +216,14 @@ std::string Encode(const EntryNode& node) {
 Result<EntryNode> DecodeEntry(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "entry node"));
   const bj::object& object = value.get_object();
-  EntryNode node{.cancelled = PK_TRY(json::String(object, "state")) == "cancelled",
-                 .since = PK_TRY(json::Int64(object, "since")),
+  EntryNode node{.since = PK_TRY(json::Int64(object, "since")),
                  .request_hash = PK_TRY(DecodeHash(object)),
                  .commit = {},
                  .commit_file = PK_TRY(json::OptionalString(object, "file")).value_or("")};
   if (const bj::object* commit = PK_TRY(json::OptionalObject(object, "commit"))) {
     node.commit = bj::serialize(*commit);
   }
-  PK_CHECK(node.cancelled || node.commit.empty() != node.commit_file.empty(),
+  PK_CHECK(node.commit.empty() != node.commit_file.empty(),
            Corrupt("entry node: either 'commit' or 'file' must say what is to be done"));
   return node;
 }
@@ -238,7 +235,6 @@ std::string Encode(const MultiEntryNode& node) {
   for (const MultiEntryNode::Table& table : node.tables) {
     tables.push_back(bj::object{{"key", table.key}, {"since", table.since}});
   }
-  object["state"] = node.cancelled ? "cancelled" : "pending";
   object["hash"] = EncodeHash(node.request_hash);
   object["tables"] = std::move(tables);
   if (!node.commits_file.empty()) object["file"] = node.commits_file;
@@ -262,7 +258,6 @@ Result<MultiEntryNode> DecodeMultiEntry(std::string_view text) {
     node.tables.push_back(
         {PK_TRY(json::String(table, "key")), PK_TRY(json::Int64(table, "since"))});
   }
-  node.cancelled = PK_TRY(json::String(object, "state")) == "cancelled";
   node.request_hash = PK_TRY(DecodeHash(object));
   node.commits_file = PK_TRY(json::OptionalString(object, "file")).value_or("");
   if (const bj::array* commits = PK_TRY(json::OptionalArray(object, "commits"))) {

@@ -95,9 +95,8 @@ struct RecordNode {
 std::string Encode(const RecordNode& node);
 Result<RecordNode> DecodeRecord(std::string_view text);
 
-// A commit that waits in a table's queue. Version 0 of its node: pending; version 1: cancelled.
+// A commit that waits in a table's queue.
 struct EntryNode {
-  bool cancelled = false;
   // The records of versions up to this one do not name the commit's id, its writer knows.
   int64_t since = 0;
   uint64_t request_hash = 0;
@@ -108,14 +107,13 @@ std::string Encode(const EntryNode& node);
 Result<EntryNode> DecodeEntry(std::string_view text);
 
 // A commit to several tables that waits in the queue of each. The queue of the first table holds
-// it, in the others' stands only where it is. Version 1 of the node that holds it: cancelled.
+// it, in the others' stands only where it is.
 struct MultiEntryNode {
   struct Table {
     std::string key;
     int64_t since = 0;  // as of an EntryNode
   };
-  std::string at;  // the key of the first table
-  bool cancelled = false;
+  std::string at;                  // the key of the first table
   std::vector<Table> tables = {};  // none: the node only says where
   uint64_t request_hash = 0;
   std::string commits = {};       // a JSON array, one iceberg::TableCommit for each table, or

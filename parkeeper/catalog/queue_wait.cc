@@ -90,8 +90,7 @@ class QueuedCommit {
   }
 
   Result<EntryNode> MakeEntry(const ReadHead& head) {
-    EntryNode entry{.cancelled = false,
-                    .since = own_.proposal.since,
+    EntryNode entry{.since = own_.proposal.since,
                     .request_hash = own_.proposal.request_hash,
                     .commit = iceberg::ToJson(*own_.proposal.commit),
                     .commit_file = {}};
@@ -157,8 +156,8 @@ class QueuedCommit {
 
   // Until the entry is decided; nullopt: it is not in the queue, and no record names it.
   MaybeResult Wait() {
-    std::unique_ptr<coordination::Watch> watch;
     std::shared_ptr<coordination::Coordinator> session;
+    std::unique_ptr<coordination::Watch> watch;  // goes before its session
     for (;;) {
       if (watch == nullptr) PK_TRY(StartWatch(session, watch));
       const Result<Look> look = LookAtQueue();
@@ -193,6 +192,7 @@ class QueuedCommit {
                       std::unique_ptr<coordination::Watch>& watch) {
     auto present = context_.sessions.Get();
     if (!present.ok()) return {};
+    watch.reset();
     session = *std::move(present);
     auto started = session->StartWatch(entry_path_, coordination::WatchScope::kNode);
     if (started.ok()) watch = *std::move(started);
@@ -230,31 +230,39 @@ class QueuedCommit {
     return Duration(1 + int64_t(context_.options.ids->Random64() % uint64_t(longest.count())));
   }
 
-  // At the deadline: once the entry is cancelled nobody applies it any more, and the records read
-  // after that tell whether somebody has.
+  // At the deadline: a round of our own that changes nothing and records that the commit is
+  // rejected. From then on nobody applies the id, whatever copies of its entry are still to come;
+  // taking the entry away, or marking it, would not keep them from being taken for new ones.
   MaybeResult Cancel() {
     const auto unknown = [](const Error& error) { return OutcomeUnknown(error.message()); };
     RetryPolicy policy = context_.options.retry;
     policy.within = kToCancel;
     Backoff to_cancel(policy, clock_, *context_.options.ids);
-    EntryNode entry{.cancelled = true,
-                    .since = own_.proposal.since,
-                    .request_hash = own_.proposal.request_hash,
-                    .commit = {},
-                    .commit_file = {}};
-    const Result<Sent> sent = SendUntilKnown(
-        context_.sessions, Transaction().Set(entry_path_, Encode(entry), 0), to_cancel);
-    if (!sent.ok()) return unknown(sent.error());
-    const auto head = LoadHead(context_.sessions, key_, to_cancel);
-    if (!head.ok()) return unknown(head.error());
-    auto known = LookInRecords(*head, to_cancel);
-    if (!known.ok()) return unknown(known.error());
-    if (*known) return known;
-    const coordination::Refused* refused = sent->refused();
-    if (refused != nullptr && refused->reason.code() == ErrorCode::kNotFound) {
-      // Neither in the queue nor in a record: its creation may still be on its way.
-      return OutcomeUnknown("gave up waiting in the commit queue");
-    }
+    do {
+      const auto cancelled = CancelAt(to_cancel);
+      if (!cancelled.ok() && may_be_queued_) return unknown(cancelled.error());
+      if (!cancelled.ok() || *cancelled) return cancelled;
+      // The head moved: others are at work, and may have decided it.
+    } while (to_cancel.Wait());
+    return OutcomeUnknown("gave up waiting in the commit queue, and did not come to cancel it");
+  }
+
+  MaybeResult CancelAt(Backoff& backoff) {
+    const ReadHead head = PK_TRY(LoadHead(context_.sessions, key_, backoff));
+    if (auto known = PK_TRY(LookInRecords(head, backoff))) return known;
+    if (head.node.dropped) return Rejected{"the table was dropped"};
+    const auto entry = PK_TRY(ReadUntilKnown(context_.sessions, {{.path = entry_path_}}, backoff));
+    Transaction removal;
+    if (entry[0].ok()) removal.Remove(entry_path_, entry[0]->node.stat.version);
+    RecordedCommit rejected{.id = own_.proposal.id, .request_hash = own_.proposal.request_hash};
+    rejected.reason = "cancelled by its writer, who did not wait any longer";
+    const RecordNode record{.round = context_.options.ids->NewUuid4().ToString(),
+                            .dropped = false,
+                            .metadata_location = head.node.metadata_location,
+                            .commits = {std::move(rejected)}};
+    const auto moved = PK_TRY(MoveHead(context_.sessions, key_, head, head.node, record, removal,
+                                       *context_.options.ids, backoff));
+    if (!std::holds_alternative<Moved>(moved)) return std::optional<CommitResult>();
     may_be_queued_ = false;
     return Unavailable("gave up waiting in the commit queue; the commit is cancelled");
   }

@@ -8,6 +8,7 @@ namespace pk::catalog {
 namespace {
 
 constexpr int64_t kSweepMost = 64;
+constexpr int64_t kFarFutureMs = int64_t{48} * 3'600'000;
 
 void Mix(uint64_t& hash, std::string_view text) {
   // FNV-1a, with the length so that neighbours do not run together. It tells an honest mistake, not
@@ -20,6 +21,11 @@ void Mix(uint64_t& hash, std::string_view text) {
 void Mix(uint64_t& hash, int64_t number) { Mix(hash, std::to_string(number)); }
 
 }  // namespace
+
+uint64_t MixHash(uint64_t hash, std::string_view text) {
+  Mix(hash, text);
+  return hash;
+}
 
 uint64_t RequestHash(const iceberg::TableCommit& commit) {
   uint64_t hash = 14'695'981'039'346'656'037u;
@@ -62,10 +68,14 @@ Result<Sweep> PlanSweep(const CommitContext& context, const std::string& key, co
     // too, else the id could be judged again after its record is gone.
     int64_t youngest_ms = node.stat.ctime_ms;
     for (const RecordedCommit& commit : record.commits) {
-      youngest_ms = std::max(youngest_ms, commit.id.UnixMs());
+      // One of a far future was rejected for that, and would be again.
+      const bool counts = commit.id.UnixMs() <= node.stat.ctime_ms + kFarFutureMs;
+      if (counts) youngest_ms = std::max(youngest_ms, commit.id.UnixMs());
     }
     if (head.stat.mtime_ms - youngest_ms <= context.options.retention.count()) {
-      next_sweep_ms = youngest_ms + context.options.retention.count();
+      // A look is worth its reads again when all that it reads are over-aged.
+      const int64_t last_ms = replies.back().ok() ? replies.back()->node.stat.ctime_ms : 0;
+      next_sweep_ms = std::max(youngest_ms, last_ms) + context.options.retention.count();
       break;
     }
     sweep.removals.Remove(requests[i].path, 0);

@@ -191,6 +191,7 @@ void TableCommits::Help(bool replace) {
     driving_ = false;
     changed_.Raise();
   });
+  driving_ = combiner_ != nullptr;
 }
 
 }  // namespace pk::catalog

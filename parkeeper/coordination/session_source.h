@@ -1,14 +1,15 @@
 #pragma once
 
 // SessionSource: the present session of a process, and a new one when it is lost. For work that
-// owns no ephemerals (commits, reads): it may go on in any session, because each of its requests
-// expects a version or a unique name.
+// may go on in any session (commits, reads), because each of its requests expects a version or a
+// unique name. Ephemerals that it makes on the way may go with a session; such work notices.
 //
 // Thread-safe.
 
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "parkeeper/base/result.h"
 #include "parkeeper/coordination/coordinator.h"
@@ -35,6 +36,8 @@ class SessionSource {
   std::mutex mutex_;
   std::shared_ptr<Coordinator> present_;
   bool opening_ = false;
+  uint64_t openings_ = 0;
+  std::optional<Error> failure_;  // of the last opening
   Signal opened_;
 };
 

@@ -19,8 +19,8 @@
 
 namespace pk::iceberg {
 
-// Adds data files. Never conflicts with another append; rejected when a file's partition spec is
-// unknown, or when the table's schema lost a column that the files require.
+// Adds data files. Never conflicts with another append; rejected when a file's partition spec, or
+// the schema that it was written with, is unknown.
 struct AppendFiles {
   std::string branch = kMainBranch;
   std::vector<DataFile> files;                 // durable already

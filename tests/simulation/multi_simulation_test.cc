@@ -242,14 +242,16 @@ TEST(MultiTableCommit, IsNotStarvedByWritersOfItsTables) {
 }
 
 // The entries of a writer that hangs while its session lives, made by hand.
-void Enqueue(World& run, const Uuid& id, bool cancelled) {
-  MultiEntryNode entry{.at = run.tables[0].key, .cancelled = cancelled};
+void Enqueue(World& run, const Uuid& id, bool refused) {
+  MultiEntryNode entry{.at = run.tables[0].key};
   entry.request_hash = 1;
   for (size_t i = 0; i < kTables; ++i) {
     entry.tables.push_back({run.tables[i].key, 0});
     entry.commits += i == 0 ? "[" : ",";
-    entry.commits += iceberg::ToJson(
-        iceberg::TableCommit{.id = id, .change = run.Append(i, "m"), .oldest_file_ms = 0});
+    iceberg::AppendFiles append = run.Append(i, "m");
+    if (refused && i == 1) append.files[0].spec_id = 9;
+    entry.commits +=
+        iceberg::ToJson(iceberg::TableCommit{.id = id, .change = append, .oldest_file_ms = 0});
   }
   entry.commits += "]";
   coordination::Transaction create;
@@ -260,17 +262,17 @@ void Enqueue(World& run, const Uuid& id, bool cancelled) {
   EXPECT_THAT(run.client->Commit(create), IsOk());
 }
 
-void CommitBehindAHangingWriter(bool cancelled) {
-  coordination::ForEachSeed(10, [cancelled](Simulation& simulation) {
+void CommitBehindAHangingWriter(bool refused) {
+  coordination::ForEachSeed(10, [refused](Simulation& simulation) {
     World run(simulation);
     const Uuid id = simulation.ids().NewUuid7(simulation.clock());
-    Enqueue(run, id, cancelled);
+    Enqueue(run, id, refused);
     const ProcessFaults patient{.odds = 0, .within = std::chrono::minutes(5)};
     for (int w = 0; w < 3; ++w) {
       simulation.Spawn(fmt::format("single-{}", w), [&, w] { WriteOne(run, w, patient); });
     }
     EXPECT_THAT(simulation.Run(), IsOk());
-    run.multis["m"] = cancelled ? Fate::kRejected : Fate::kCommitted;
+    run.multis["m"] = refused ? Fate::kRejected : Fate::kCommitted;
     Check(run);
     for (const auto& [name, fate] : run.singles) EXPECT_EQ(fate, Fate::kCommitted) << name;
     for (const LoadedTable& table : run.tables) {
@@ -283,7 +285,49 @@ TEST(MultiTableCommit, IsCarriedOutByThoseWhomItsHangingWriterHoldsUp) {
   CommitBehindAHangingWriter(false);
 }
 
-TEST(MultiTableCommit, IsRejectedByThemWhenItIsCancelled) { CommitBehindAHangingWriter(true); }
+TEST(MultiTableCommit, IsRejectedByThemWhenOneTableRefusesIt) { CommitBehindAHangingWriter(true); }
+
+// A writer whose rounds are slow, between those who commit to several tables without a pause.
+TEST(MultiTableCommit, DoesNotStarveTheWritersOfOneTable) {
+  coordination::ForEachSeed(3, [](Simulation& simulation) {
+    World run(simulation);
+    const ProcessFaults fast{.odds = 0, .within = std::chrono::minutes(5)};
+    ProcessFaults slow = fast;
+    slow.storage_latency = std::chrono::milliseconds(15);
+    bool done = false;
+    int multis = 0, meanwhile = 0;
+    for (int w = 0; w < 4; ++w) {
+      simulation.Spawn(fmt::format("multi-{}", w), [&, w] {
+        Process process(simulation, *run.storage, fast);
+        for (int n = 0; !done && n < 60; ++n) {
+          MultiTableCommit commit;
+          commit.id = simulation.ids().NewUuid7(simulation.clock());
+          for (size_t i = 0; i < 2; ++i) {
+            commit.parts.push_back({run.tables[i].key, run.Append(i, fmt::format("m{}-{}", w, n))});
+          }
+          EXPECT_THAT(process.catalog().CommitAll(commit, CommitId::kNew), IsOk());
+          ++multis;
+        }
+      });
+    }
+    simulation.Spawn("single", [&] {
+      Process process(simulation, *run.storage, slow);
+      process.Pause(std::chrono::milliseconds(50));
+      const int before = multis;
+      const auto result =
+          process.catalog().Commit(run.tables[0].key,
+                                   {.id = simulation.ids().NewUuid7(simulation.clock()),
+                                    .change = run.Append(0, "s"),
+                                    .oldest_file_ms = simulation.clock().WallMs()},
+                                   CommitId::kNew);
+      meanwhile = multis - before;
+      done = true;
+      EXPECT_THAT(result, IsOk());
+    });
+    EXPECT_THAT(simulation.Run(), IsOk());
+    EXPECT_LE(meanwhile, 60);
+  });
+}
 
 }  // namespace
 }  // namespace pk::catalog

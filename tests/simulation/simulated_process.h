@@ -19,6 +19,7 @@ struct ProcessFaults {
   // Of the catalog's calls; none: short for one half of the processes, so that outcomes leave the
   // catalog unknown, and long for the other, so that it settles them.
   std::optional<std::chrono::milliseconds> within = {};
+  std::chrono::milliseconds storage_latency{1};
 };
 
 class Process {
@@ -38,7 +39,7 @@ class Process {
         storage, {.schedule = [this, odds = faults.odds](storage::Call,
                                                          std::string_view) { return Draw(odds); },
                   .clock = &simulation.clock(),
-                  .latency = std::chrono::milliseconds(1)});
+                  .latency = faults.storage_latency});
     const auto within =
         faults.within.value_or(std::chrono::milliseconds(simulation.Random(2) == 0 ? 20'000 : 200));
     while (catalog_ == nullptr && !simulation_.crashed()) {
