@@ -14,7 +14,7 @@ class CutClientTest(CutTest):
         self.cut_here()
         write = client.begin("set", "/w", "1", -1)
         client.await_state("suspended")
-        self.witness.do("create", "/w/meanwhile")
+        self.witness_creates("/w/meanwhile")
         self.network.heal()
         client.await_state("connected", after=since)
         self.assertEqual(client.answer(write).code, "outcome_unknown")
@@ -72,7 +72,7 @@ class CutClientTest(CutTest):
         self.witness.do("sync")
         self.assertEqual(self.witness.call("get", "/w/never").code, "not_found")
         client.await_state("suspended")
-        self.witness.do("create", "/w/meanwhile")
+        self.witness_creates("/w/meanwhile")
         self.network.heal()
         client.await_state("connected", after=since)
         self.assert_kept(client, since)
@@ -106,7 +106,7 @@ class CutServerTest(CutTest):
         self.owns(client)
         since = now()
         self.cut_servers(follower)
-        self.witness.do("create", "/w/meanwhile")
+        self.witness_creates("/w/meanwhile")
         # A follower that hears no leader answers no write, and does not say that it was done.
         answer = client.call("create", "/w/unheard")
         self.assertEqual(answer.code, "outcome_unknown", answer)
@@ -169,7 +169,7 @@ class DeadServerTest(CutTest):
         # A connection that is refused costs so little time that nobody need see the state in between. But the watch
         # says "look again" before anything has changed.
         client.await_line("rung", "/w", after=since)
-        self.witness.do("create", "/w/meanwhile")
+        self.witness_creates("/w/meanwhile")
         self.assert_kept(client, since)
 
     def test_a_killed_follower_takes_nothing_from_its_clients(self):

@@ -21,7 +21,7 @@ class HalfCutServerTest(CutTest):
             self.network.cut_way(sender.host, receiver.host)
         client.await_line("rung", "/w", after=since)
         self.assertTrue(any(other.serves(self.ensemble.here) for other in self.ensemble.but(server)))
-        self.witness.do("create", "/w/meanwhile")
+        self.witness_creates("/w/meanwhile")
         self.assert_kept(client, since)
 
     def test_a_follower_that_hears_nobody(self):
@@ -62,7 +62,7 @@ class LongStopTest(CutTest):
         answer = client.answer(write)
         self.assertEqual(answer.code, "outcome_unknown", answer)
         client.await_line("rung", "/w", after=since)
-        self.witness.do("create", "/w/meanwhile")
+        self.witness_creates("/w/meanwhile")
         self.assert_kept(client, since)
         leader.wake()
         self.ensemble.mend()
@@ -109,7 +109,7 @@ class AllDeadTest(CutTest):
         patient.await_state("connected", after=down)
         # The witness' own session is shorter than the minute.
         self.witness = self.participant(self.ensemble.elsewhere)
-        self.witness.do("create", "/w/meanwhile")
+        self.witness_creates("/w/meanwhile")
         self.assert_kept(patient, down)
         self.assert_states(short, "c(sc)*sl")
         await_that("the short session ends", lambda: self.witness.call("get", "/short").code == "not_found")
