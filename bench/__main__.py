@@ -40,6 +40,8 @@ def main():
     if min(options.repeat, *options.writers) < 1 or options.seconds < 0:
         parser.error("--repeat, --seconds and --writers must be at least 1")
     bench = BENCHES[options.name]
+    if bench is commits:
+        options.seconds = max(1, round(options.seconds))
 
     scales = options.scale or ([1, 10] if options.name == "memory" else [1])
     if len(scales) > 1 and options.name != "memory":
