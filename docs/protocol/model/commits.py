@@ -8,6 +8,10 @@ something from an absence has had a reply to a modification before it (`cancel`)
 Nobody looks at the lease: any combiner may work at any time. It wakes people up (waking.py); it keeps nothing
 safe.
 
+Entries are ephemeral: the coordinator may end a session at any moment, and what was created in it goes. A creation
+that is under way in it comes to nothing then, but until then may still arrive, also when its writer has taken the
+session for lost and goes on in a new one.
+
 Time: each id carries one, the record of version n has time n. A record may be swept at any moment, however
 young.
 """
@@ -17,6 +21,7 @@ from typing import NamedTuple, Optional
 
 COMMITTED, REJECTED, UNJUDGED = "committed", "rejected", "unjudged"  # what a record says of an id
 UNKNOWN = "unknown"  # what an asker may be told besides
+GAVE_UP = "gave up"  # the same at his deadline: cancelled, but the id is known elsewhere, or an entry may come again
 PENDING, CANCELLED = 0, 1  # the version of an entry's node
 
 
@@ -32,15 +37,18 @@ class Entry(NamedTuple):
     id: str
     since: int  # its writer knows that no record up to this version names the id
     mark: int
+    session: tuple  # in which it was made: (writer, which of his sessions)
 
 
 class Writer(NamedTuple):
     """Asks for one commit. `at`: start; direct, create, cancel (a request is under way); spent, look, wait,
-    cancelled, done."""
+    cancelled, done, dead."""
     at: str
     sent: int = 0  # requests so far; a reply counts only for the last one
     since: int = 0
     told: str = ""
+    session: int = 0
+    left_one: bool = False  # it sent a creation in an earlier session, which may still live
 
 
 class Combiner(NamedTuple):
@@ -84,6 +92,7 @@ class Budget(NamedTuple):
     rejects: int = 0  # a commit that does not apply
     deaths: int = 0  # of combiners
     drops: int = 0
+    ends: int = 0  # of sessions
 
 
 class State(NamedTuple):
@@ -95,6 +104,7 @@ class State(NamedTuple):
     combiners: tuple
     budget: Budget
     first: tuple  # ((id, outcome), ...): the first record that named an id, kept or swept. No process can read this
+    of_dead: tuple = ()  # ids that a round applied when their entry was gone. Nor this
 
 
 @dataclass(frozen=True)
@@ -109,8 +119,11 @@ class Rules:
     unjudged_is_unknown: bool = True  # too old to judge is told as unknown; else as rejected
     record_rejections: bool = True  # else a rejected entry is just removed, and 'gone, in no record' means rejected
     gone_means_nothing: bool = True  # entry gone, head unchanged: create again; else it is taken for rejected
+    line_up_again: bool = True  # gone while it waited, in no record: create again too; else it waits for a record
     remove_at_version: bool = True  # a round removes entries at the version read; else whatever they are by now
     cancel_marks: bool = True  # cancelling marks the entry; else it removes it
+    one_session: bool = True  # cancelled is definite if all creations were sent in one session; else always
+    needs_entry: bool = True  # a round that removes an entry is refused if it is gone; else it applies what was read
     cancel_reads: bool = True  # ... and reads the records before it answers
     send_until_spent: bool = True  # a direct commit is sent until its version is spent; else 'still there' = failed
     ask_record: bool = True  # then the record tells; else the metadata log, which holds one entry here
@@ -131,7 +144,7 @@ class Commits:
                      (Combiner("idle"),) * self.combiners, self.budget, ())
 
     def settled(self, state):
-        return all(writer.at == "done" for writer in state.writers)
+        return all(writer.at in ("done", "dead") for writer in state.writers)
 
     def steps(self, state):
         for label, after in self.all_steps(state):
@@ -144,6 +157,8 @@ class Commits:
             yield from self.combiner_steps(state, index)
         if self.combiners and all(combiner.at == "dead" for combiner in state.combiners):
             yield "a waiter becomes combiner 0", self.combiner(state, 0, Combiner("idle"))
+        if state.budget.ends:
+            yield from self.ends(state)
         for request in state.sent:
             yield from self.arrivals(state, request)
 
@@ -183,6 +198,9 @@ class Commits:
         elif writer.at in ("direct", "create", "cancel") and budget.losses:
             after = become("spent" if writer.at == "direct" else "look")
             yield f"{name} hears nothing of its {writer.at}", spend(after, losses=1)
+            if writer.at == "create" and budget.ends:
+                after = become("look", session=writer.session + 1, left_one=True)
+                yield f"{name} hears nothing of its create, goes on in a new session", spend(after, losses=1)
         elif writer.at == "spent":  # what became of a direct commit that expected version `since`?
             if version == writer.since:
                 if self.rules.send_until_spent:
@@ -200,8 +218,11 @@ class Commits:
             yield from self.look(state, index, id, name, become)
         elif writer.at == "cancelled":
             outcome = self.first_named(state, id, writer.since) if self.rules.cancel_reads else REJECTED
-            if outcome is None:
-                outcome = REJECTED if self.is_certain(state.head, id, writer.since) else UNJUDGED
+            if outcome is None and not self.is_certain(state.head, id, writer.since):
+                outcome = UNJUDGED
+            if outcome is None:  # the mark goes with its session, and an entry may come again
+                certain = self.is_alone(state, index) and not (writer.left_one and self.rules.one_session)
+                outcome = REJECTED if certain else GAVE_UP
             yield f"{name} cancelled, and reads the records: {outcome}", become("done", self.told(outcome))
 
     def begin(self, state, index, id, way, name):
@@ -214,6 +235,8 @@ class Commits:
         elif any(self.asks[other][0] == id and self.asks[other][1] != "again" and state.writers[other].at == "start"
                  for other in range(len(self.asks))):
             return  # nobody can be given an id that was not made yet
+        elif self.is_denied(state, id):
+            yield f"{name} learns that {id} was cancelled, does not ask", self.writer(state, index, Writer("done"))
         elif not self.rules.since_is_read:
             yield f"{name} asks again, reads no record, since {version}", self.send_create(state, index, version)
         else:
@@ -225,6 +248,17 @@ class Commits:
             else:
                 done = state.writers[index]._replace(at="done", told=self.told(outcome))
                 yield f"{name} asks again and reads: {outcome}", self.writer(state, index, done)
+
+    def is_alone(self, state, index):
+        """Whether nobody else knows the id: it was made in this call, and was not given on yet."""
+        id, way = self.asks[index]
+        return way != "again" and all(state.writers[other].at == "start" for other in range(len(self.asks))
+                                      if other != index and self.asks[other][0] == id)
+
+    def is_denied(self, state, id):
+        """Whether its maker was told definitely not, by no record. To ask for it after that is to ask anew."""
+        return id not in dict(state.first) and any(
+            writer.told == REJECTED for (asked, _), writer in zip(self.asks, state.writers) if asked == id)
 
     def look(self, state, index, id, name, become):
         """Reads the entry, then the records after `since`."""
@@ -250,13 +284,14 @@ class Commits:
             outcome = REJECTED
         if outcome is not None:
             yield f"{name} finds no entry, and of the records: {outcome}", become("done", self.told(outcome))
-        else:
+        elif writer.at == "look" or self.rules.line_up_again:
             yield (f"{name} finds neither entry nor record, creates its entry, since {head.version}",
                    self.send_create(state, index, head.version))
 
     def send_create(self, state, index, since):
-        writer = Writer("create", state.writers[index].sent + 1, since)
-        entry = Entry(self.asks[index][0], since, PENDING)
+        old = state.writers[index]
+        writer = old._replace(at="create", sent=old.sent + 1, since=since)
+        entry = Entry(self.asks[index][0], since, PENDING, (index, old.session))
         return self.send(self.writer(state, index, writer), Create("create", index, writer.sent, entry))
 
     def send_direct(self, state, index):
@@ -355,6 +390,24 @@ class Commits:
         label = f"{name} sends round {request.expected} -> {request.head.version}: {says}{sweeps}"
         yield label, self.send(after, request)
 
+    # ---- what the coordinator does with sessions
+
+    def ends(self, state):
+        """A session ends in which something is: its entries vanish, what is under way in it is refused from now on."""
+        creates = [request for request in state.sent if request.kind == "create"]
+        for session in sorted({entry.session for entry in state.queue} | {each.entry.session for each in creates}):
+            after = spend(state, ends=1)._replace(
+                queue=tuple(entry for entry in state.queue if entry.session != session),
+                sent=tuple(request for request in state.sent
+                           if request.kind != "create" or request.entry.session != session))
+            index, writer = session[0], state.writers[session[0]]
+            if writer.session != session[1] or writer.at == "done":
+                yield f"an earlier session of writer {index} ends", after
+                continue
+            goes_on = writer._replace(at="look" if writer.at == "create" else writer.at, session=writer.session + 1)
+            yield f"the session of writer {index} ends, it goes on in a new one", self.writer(after, index, goes_on)
+            yield f"writer {index} is dead, its session ends", self.writer(after, index, Writer("dead"))
+
     # ---- what the coordinator does with a request
 
     def arrivals(self, state, request):
@@ -398,13 +451,17 @@ class Commits:
         after = state
         if applies:
             gone = {id for id, _ in request.removed}
+            waiting = {entry.id for entry in state.queue}
+            of_dead = [id for id in request.head.table[len(state.head.table):]
+                       if request.kind == "round" and id not in waiting]
             kept = tuple((version, record) for version, record in state.records if version >= request.head.floor)
             first = dict(request.record) | dict(state.first)
             after = state._replace(
                 head=request.head, records=kept + ((request.head.version, request.record),),
-                queue=tuple(entry for entry in state.queue if entry.id not in gone), first=tuple(sorted(first.items())))
+                queue=tuple(entry for entry in state.queue if entry.id not in gone), first=tuple(sorted(first.items())),
+                of_dead=state.of_dead + tuple(of_dead))
         if waits and request.kind == "direct":
-            now = Writer("done", 0, 0, COMMITTED) if applies else state.writers[request.sender]._replace(at="spent")
+            now = Writer("done", told=COMMITTED) if applies else state.writers[request.sender]._replace(at="spent")
             after = self.writer(after, request.sender, now)
         elif waits:
             after = self.combiner(after, request.sender, Combiner("idle"))
@@ -417,6 +474,8 @@ class Commits:
         elif request.head.version in dict(state.records):
             return False
         marks = {entry.id: entry.mark for entry in state.queue}
+        if not self.rules.needs_entry:
+            marks = dict(request.removed) | marks
         if self.rules.remove_at_version:
             return all(marks.get(id) == mark for id, mark in request.removed)
         return all(id in marks for id, _ in request.removed)
@@ -486,9 +545,15 @@ class Commits:
             return "a writer was told unknown, and every record is kept"
         return None
 
+    def nothing_of_the_dead(self, state):
+        if state.of_dead:
+            return f"{state.of_dead[0]} was applied after the session had ended in which its entry was made"
+        return None
+
     INVARIANTS = {"AppliedOnce": applied_once, "CommittedIsThere": told_committed_is_there,
                   "RejectedIsNeverThere": told_rejected_is_never_there, "HistoryHasNoGap": history_has_no_gap,
-                  "FirstRecordRules": first_record_rules, "UnknownOnlyAfterASweep": unknown_only_after_a_sweep}
+                  "FirstRecordRules": first_record_rules, "UnknownOnlyAfterASweep": unknown_only_after_a_sweep,
+                  "NothingOfTheDead": nothing_of_the_dead}
 
 
 def replace(values, index, value):

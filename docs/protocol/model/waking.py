@@ -1,5 +1,6 @@
-"""Who wakes a waiter? Writers create entries; one of them combines under the lease, an ephemeral node; it may
-finish, be killed, or hang with its session alive.
+"""Who wakes a waiter? Writers create entries; one of them combines under the lease. It may finish, be killed, or hang
+with its session alive. A waiter watches its entry, and looks every half a second whether there is a lease and whether
+the head moves. Entries and lease are ephemeral: whose session ends starts again.
 
 Only waking is modelled: each round commits all that is queued, and nothing is lost on the way. What a round may
 commit, and that two combiners at once do no harm, is commits.py.
@@ -14,20 +15,21 @@ class State(NamedTuple):
     writers: tuple  # of each: start, created, reach, wait, combine, release, again, done, dead, hangs
     deaths: int  # how many more may happen
     hangs: int
+    ends: int  # of sessions whose writers live on
 
 
 @dataclass(frozen=True)
 class Rules:
-    watch_lease: bool = True  # a waiter watches the lease besides its entry
-    replace_lease: bool = True  # a timer: while the head stands still, the lease is replaced
+    look_at_lease: bool = True  # a waiter's timer: without a lease it takes it
+    replace_lease: bool = True  # the same timer: while the head stands still, the lease is replaced
     list_again: bool = True  # who released the lease lists the queue once more
 
 
 class Waking:
     SETTLES = "NobodyWaitsForEver"
 
-    def __init__(self, writers, deaths=0, hangs=0, rules=Rules()):
-        self.first = State(None, (), ("start",) * writers, deaths, hangs)
+    def __init__(self, writers, deaths=0, hangs=0, ends=0, rules=Rules()):
+        self.first = State(None, (), ("start",) * writers, deaths, hangs, ends)
         self.rules = rules
 
     def initial(self):
@@ -40,8 +42,12 @@ class Waking:
         for index, at in enumerate(state.writers):
             yield from getattr(self, at)(state, index)  # the method of that name says what may happen next
             if at in ("combine", "release", "again") and state.deaths:
-                after = self.drop_lease(state, index)._replace(deaths=state.deaths - 1)
+                after = self.end_session(state, index)._replace(deaths=state.deaths - 1)
                 yield f"writer {index} is killed, its session ends", become(after, index, "dead")
+            if at in ("created", "wait", "reach", "combine", "release", "again") and state.ends:
+                queued = index in state.queue
+                ended = self.end_session(state, index)._replace(ends=state.ends - 1)
+                yield f"the session of writer {index} ends", become(ended, index, "start" if queued else "done")
 
     def start(self, state, index):
         queue = tuple(sorted(state.queue + (index,)))
@@ -56,7 +62,10 @@ class Waking:
     def wait(self, state, index):
         if index not in state.queue:
             yield f"writer {index} is woken: its entry is gone", become(state, index, "done")
-        elif self.rules.replace_lease and state.lease is not None and state.writers[state.lease] == "hangs":
+        elif state.lease is None:
+            if self.rules.look_at_lease:
+                yield f"writer {index} looks after half a second, sees no lease", become(state, index, "reach")
+        elif self.rules.replace_lease and state.writers[state.lease] == "hangs":
             after = become(state._replace(lease=index), index, "combine")
             yield f"writer {index} sees the head stand still, replaces the lease of writer {state.lease}", after
 
@@ -94,11 +103,13 @@ class Waking:
     dead = hangs = done
 
     def drop_lease(self, state, index):
-        """The lease goes, if it is still this writer's, and whoever watches it looks again."""
-        if state.lease != index:
-            return state
-        woken = tuple("reach" if at == "wait" and self.rules.watch_lease else at for at in state.writers)
-        return state._replace(lease=None, writers=woken)
+        """The lease goes, if it is still this writer's. Nobody is woken."""
+        return state._replace(lease=None) if state.lease == index else state
+
+    def end_session(self, state, index):
+        """What it created goes: its lease and its entry."""
+        queue = tuple(other for other in state.queue if other != index)
+        return self.drop_lease(state, index)._replace(queue=queue)
 
     INVARIANTS = {}
 
