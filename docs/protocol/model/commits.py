@@ -2,8 +2,8 @@
 
 What is assumed of the coordinator is less than ZooKeeper gives: a request that was sent may be applied at any
 later time, whatever became of its sender, or never; a reply may be lost. A request is applied wholly or not at
-all. Reads show the present state: one that is behind equals one that was made earlier, and whoever concludes
-something from an absence has had a reply to a modification before it (`cancel`).
+all. Reads show the present state: one that is behind equals one that was made earlier, and whoever cancels expects
+the version up to which it read.
 
 Nobody looks at the lease: any combiner may work at any time. It wakes people up (waking.py); it keeps nothing
 safe.
@@ -21,8 +21,6 @@ from typing import NamedTuple, Optional
 
 COMMITTED, REJECTED, UNJUDGED = "committed", "rejected", "unjudged"  # what a record says of an id
 UNKNOWN = "unknown"  # what an asker may be told besides
-GAVE_UP = "gave up"  # the same at his deadline: cancelled, but the id is known elsewhere, or an entry may come again
-PENDING, CANCELLED = 0, 1  # the version of an entry's node
 
 
 class Head(NamedTuple):
@@ -36,19 +34,17 @@ class Head(NamedTuple):
 class Entry(NamedTuple):
     id: str
     since: int  # its writer knows that no record up to this version names the id
-    mark: int
     session: tuple  # in which it was made: (writer, which of his sessions)
 
 
 class Writer(NamedTuple):
     """Asks for one commit. `at`: start; direct, create, cancel (a request is under way); spent, look, wait,
-    cancelled, done, dead."""
+    deadline, done, dead."""
     at: str
     sent: int = 0  # requests so far; a reply counts only for the last one
     since: int = 0
     told: str = ""
     session: int = 0
-    left_one: bool = False  # it sent a creation in an earlier session, which may still live
 
 
 class Combiner(NamedTuple):
@@ -66,22 +62,15 @@ class Create(NamedTuple):
     entry: Entry
 
 
-class Cancel(NamedTuple):
-    kind: str
-    writer: int
-    number: int
-    id: str
-
-
 class Round(NamedTuple):
     """The one transaction that moves a head: set it expecting a version, create the record, remove the entries."""
-    kind: str  # "direct" or "round"
+    kind: str  # "direct", "round" or "cancel": a writer's own, which keeps the table as it is
     sender: int
     number: int
     expected: int
     head: Head
     record: tuple  # ((id, outcome), ...)
-    removed: tuple  # ((id, mark), ...)
+    removed: tuple  # ids: each must have an entry
 
 
 class Budget(NamedTuple):
@@ -120,11 +109,12 @@ class Rules:
     record_rejections: bool = True  # else a rejected entry is just removed, and 'gone, in no record' means rejected
     gone_means_nothing: bool = True  # entry gone, head unchanged: create again; else it is taken for rejected
     line_up_again: bool = True  # gone while it waited, in no record: create again too; else it waits for a record
-    remove_at_version: bool = True  # a round removes entries at the version read; else whatever they are by now
-    cancel_marks: bool = True  # cancelling marks the entry; else it removes it
-    one_session: bool = True  # cancelled is definite if all creations were sent in one session; else always
     needs_entry: bool = True  # a round that removes an entry is refused if it is gone; else it applies what was read
-    cancel_reads: bool = True  # ... and reads the records before it answers
+    cancel_records: bool = True  # cancelling records the rejection; else it only removes the entry
+    cancel_reads: bool = True  # ... after it has read the records up to the head
+    cancel_expects: bool = True  # ... expecting that head's version; else whatever it is by now
+    cancel_until_known: bool = True  # ... again if it has no reply; else that is taken for cancelled
+    cancel_refused: bool = True  # ... and again if it is refused; else that is taken for cancelled too
     send_until_spent: bool = True  # a direct commit is sent until its version is spent; else 'still there' = failed
     ask_record: bool = True  # then the record tells; else the metadata log, which holds one entry here
     tombstone_reads: bool = True  # a dropped table: the records first, then 'rejected'
@@ -196,10 +186,12 @@ class Commits:
         if writer.at == "start":
             yield from self.begin(state, index, id, way, name)
         elif writer.at in ("direct", "create", "cancel") and budget.losses:
-            after = become("spent" if writer.at == "direct" else "look")
+            after = become({"direct": "spent", "create": "look", "cancel": "deadline"}[writer.at])
+            if writer.at == "cancel" and not self.rules.cancel_until_known:
+                after = become("done", REJECTED)
             yield f"{name} hears nothing of its {writer.at}", spend(after, losses=1)
             if writer.at == "create" and budget.ends:
-                after = become("look", session=writer.session + 1, left_one=True)
+                after = become("look", session=writer.session + 1)
                 yield f"{name} hears nothing of its create, goes on in a new session", spend(after, losses=1)
         elif writer.at == "spent":  # what became of a direct commit that expected version `since`?
             if version == writer.since:
@@ -216,14 +208,11 @@ class Commits:
                 yield f"{name} finds version {writer.since} spent", become("look")
         elif writer.at in ("look", "wait"):
             yield from self.look(state, index, id, name, become)
-        elif writer.at == "cancelled":
-            outcome = self.first_named(state, id, writer.since) if self.rules.cancel_reads else REJECTED
-            if outcome is None and not self.is_certain(state.head, id, writer.since):
-                outcome = UNJUDGED
-            if outcome is None:  # the mark goes with its session, and an entry may come again
-                certain = self.is_alone(state, index) and not (writer.left_one and self.rules.one_session)
-                outcome = REJECTED if certain else GAVE_UP
-            yield f"{name} cancelled, and reads the records: {outcome}", become("done", self.told(outcome))
+            if budget.cancels:
+                for label, after in self.cancel(state, index, id, name, become):
+                    yield label, spend(after, cancels=1)
+        elif writer.at == "deadline":  # its cancelling was refused, or had no reply
+            yield from self.cancel(state, index, id, name, become)
 
     def begin(self, state, index, id, way, name):
         version = state.head.version
@@ -235,8 +224,6 @@ class Commits:
         elif any(self.asks[other][0] == id and self.asks[other][1] != "again" and state.writers[other].at == "start"
                  for other in range(len(self.asks))):
             return  # nobody can be given an id that was not made yet
-        elif self.is_denied(state, id):
-            yield f"{name} learns that {id} was cancelled, does not ask", self.writer(state, index, Writer("done"))
         elif not self.rules.since_is_read:
             yield f"{name} asks again, reads no record, since {version}", self.send_create(state, index, version)
         else:
@@ -249,35 +236,25 @@ class Commits:
                 done = state.writers[index]._replace(at="done", told=self.told(outcome))
                 yield f"{name} asks again and reads: {outcome}", self.writer(state, index, done)
 
-    def is_alone(self, state, index):
-        """Whether nobody else knows the id: it was made in this call, and was not given on yet."""
-        id, way = self.asks[index]
-        return way != "again" and all(state.writers[other].at == "start" for other in range(len(self.asks))
-                                      if other != index and self.asks[other][0] == id)
-
-    def is_denied(self, state, id):
-        """Whether its maker was told definitely not, by no record. To ask for it after that is to ask anew."""
-        return id not in dict(state.first) and any(
-            writer.told == REJECTED for (asked, _), writer in zip(self.asks, state.writers) if asked == id)
+    def outcome(self, state, id, after):
+        """What the head and the records after a version say of an id; None: nothing yet."""
+        if state.head.dropped and not self.rules.tombstone_reads:
+            return REJECTED
+        outcome = self.first_named(state, id, after)
+        if outcome is None and not self.is_certain(state.head, id, after):
+            return UNJUDGED
+        if outcome is None and state.head.dropped:
+            return REJECTED  # no version will follow
+        return outcome
 
     def look(self, state, index, id, name, become):
         """Reads the entry, then the records after `since`."""
         writer, head = state.writers[index], state.head
-        entry = next((entry for entry in state.queue if entry.id == id), None)
-        if entry is not None and not head.dropped:
+        if self.is_queued(state, id) and not head.dropped:
             if writer.at == "look":
                 yield f"{name} sees its entry, waits", become("wait")
-            elif entry.mark == PENDING and state.budget.cancels:
-                after = self.send(become("cancel", sent=writer.sent + 1), Cancel("cancel", index, writer.sent + 1, id))
-                yield f"{name} is at its deadline, cancels", spend(after, cancels=1)
             return
-        outcome = self.first_named(state, id, writer.since)
-        if head.dropped and not self.rules.tombstone_reads:
-            outcome = REJECTED
-        if outcome is None and not self.is_certain(head, id, writer.since):
-            outcome = UNJUDGED
-        if outcome is None and head.dropped:
-            outcome = REJECTED  # no version will follow
+        outcome = self.outcome(state, id, writer.since)
         if outcome is None and not self.rules.gone_means_nothing and head.version == writer.since:
             outcome = REJECTED
         if outcome is None and not self.rules.record_rejections and writer.at == "wait":
@@ -288,10 +265,28 @@ class Commits:
             yield (f"{name} finds neither entry nor record, creates its entry, since {head.version}",
                    self.send_create(state, index, head.version))
 
+    def cancel(self, state, index, id, name, become):
+        """At its deadline: reads the records after `since`; in none: a round of its own that rejects the id. If one
+        that had no reply expects the same version, this is as good as sending that again."""
+        version = state.head.version
+        outcome = self.outcome(state, id, state.writers[index].since) if self.rules.cancel_reads else None
+        if outcome is not None:
+            yield f"{name} is at its deadline, reads: {outcome}", become("done", self.told(outcome))
+            return
+        removed = (id,) if self.is_queued(state, id) else ()
+        record = ((id, REJECTED),) if self.rules.cancel_records else ()
+        sent = state.writers[index].sent + 1
+        request = Round("cancel", index, sent, version, state.head._replace(version=version + 1), record, removed)
+        label = f"{name} is at its deadline, cancels, expecting version {version}"
+        yield label, self.send(become("cancel", sent=sent, since=version), request)
+
+    def is_queued(self, state, id):
+        return any(entry.id == id for entry in state.queue)
+
     def send_create(self, state, index, since):
         old = state.writers[index]
         writer = old._replace(at="create", sent=old.sent + 1, since=since)
-        entry = Entry(self.asks[index][0], since, PENDING, (index, old.session))
+        entry = Entry(self.asks[index][0], since, (index, old.session))
         return self.send(self.writer(state, index, writer), Create("create", index, writer.sent, entry))
 
     def send_direct(self, state, index):
@@ -348,18 +343,16 @@ class Commits:
         for entry, outcome in zip(combiner.listed, combiner.judged):
             if outcome is not None:
                 choices.append(((entry, outcome, False),))
-            elif entry.mark == CANCELLED:
-                choices.append(((entry, REJECTED, False),))
             else:
                 choices.append(((entry, COMMITTED, True), (entry, REJECTED, False)))
         for chosen in product(*choices):
-            rejects = sum(1 for (entry, outcome, _), judged in zip(chosen, combiner.judged)
-                          if judged is None and outcome == REJECTED and entry.mark == PENDING)
+            rejects = sum(1 for (_, outcome, _), judged in zip(chosen, combiner.judged)
+                          if judged is None and outcome == REJECTED)
             applied = tuple(entry.id for entry, _, applies in chosen if applies)
             after = head._replace(version=head.version + 1, table=head.table + applied)
             record = tuple((entry.id, outcome) for entry, outcome, _ in chosen
                            if outcome != REJECTED or self.rules.record_rejections)
-            removed = tuple((entry.id, entry.mark) for entry, _, _ in chosen)
+            removed = tuple(entry.id for entry, _, _ in chosen)
             if budget.drops and not applied:  # a drop rejects what is queued behind it
                 request = Round("round", index, 0, head.version, after._replace(dropped=True), record, removed)
                 yield from self.send_round(spend(state, drops=1), index, name + " drops the table:", request)
@@ -414,8 +407,6 @@ class Commits:
         state = state._replace(sent=tuple(other for other in state.sent if other != request))
         if request.kind == "create":
             yield self.arrive_create(state, request)
-        elif request.kind == "cancel":
-            yield self.arrive_cancel(state, request)
         else:
             yield self.arrive_round(state, request)
 
@@ -424,45 +415,35 @@ class Commits:
         label = f"create of {request.entry.id}, since {request.entry.since}, arrives{'' if waits else ' LATE'}"
         looks = state.writers[request.writer]._replace(at="look")
         after = self.writer(state, request.writer, looks) if waits else state
-        if any(entry.id == request.entry.id for entry in state.queue):
+        if self.is_queued(state, request.entry.id):
             return label + ": exists", after
         return label, after._replace(queue=state.queue + (request.entry,))
 
-    def arrive_cancel(self, state, request):
-        waits = self.is_waiting(state, request)
-        label = f"cancel of {request.id} arrives{'' if waits else ' LATE'}"
-        writer = state.writers[request.writer]
-        entry = next((entry for entry in state.queue if entry.id == request.id and entry.mark == PENDING), None)
-        if entry is None:
-            after = self.writer(state, request.writer, writer._replace(at="look")) if waits else state
-            return label + ": nothing to cancel", after
-        if self.rules.cancel_marks:
-            queue = tuple(other._replace(mark=CANCELLED) if other == entry else other for other in state.queue)
-        else:
-            queue = tuple(other for other in state.queue if other != entry)
-        after = state._replace(queue=queue)
-        return label, self.writer(after, request.writer, writer._replace(at="cancelled")) if waits else after
-
     def arrive_round(self, state, request):
         waits = self.is_waiting(state, request)
-        what = "direct commit" if request.kind == "direct" else "round"
+        if request.kind == "cancel" and not self.rules.cancel_expects:
+            version = state.head.version
+            request = request._replace(expected=version, head=state.head._replace(version=version + 1))
+        what = {"direct": "direct commit", "cancel": "cancelling round", "round": "round"}[request.kind]
         label = f"{what} {request.expected} -> {request.head.version} arrives{'' if waits else ' LATE'}"
         applies = self.may_apply(state, request)
         after = state
         if applies:
-            gone = {id for id, _ in request.removed}
-            waiting = {entry.id for entry in state.queue}
             of_dead = [id for id in request.head.table[len(state.head.table):]
-                       if request.kind == "round" and id not in waiting]
+                       if request.kind == "round" and not self.is_queued(state, id)]
+            queue = tuple(entry for entry in state.queue if entry.id not in request.removed)
             kept = tuple((version, record) for version, record in state.records if version >= request.head.floor)
             first = dict(request.record) | dict(state.first)
             after = state._replace(
-                head=request.head, records=kept + ((request.head.version, request.record),),
-                queue=tuple(entry for entry in state.queue if entry.id not in gone), first=tuple(sorted(first.items())),
-                of_dead=state.of_dead + tuple(of_dead))
+                head=request.head, records=kept + ((request.head.version, request.record),), queue=queue,
+                first=tuple(sorted(first.items())), of_dead=state.of_dead + tuple(of_dead))
         if waits and request.kind == "direct":
             now = Writer("done", told=COMMITTED) if applies else state.writers[request.sender]._replace(at="spent")
             after = self.writer(after, request.sender, now)
+        elif waits and request.kind == "cancel":
+            done = applies or not self.rules.cancel_refused
+            now = state.writers[request.sender]._replace(at="deadline")
+            after = self.writer(after, request.sender, Writer("done", told=REJECTED) if done else now)
         elif waits:
             after = self.combiner(after, request.sender, Combiner("idle"))
         return label + (": done" if applies else ": refused"), after
@@ -473,19 +454,14 @@ class Commits:
                 return False
         elif request.head.version in dict(state.records):
             return False
-        marks = {entry.id: entry.mark for entry in state.queue}
-        if not self.rules.needs_entry:
-            marks = dict(request.removed) | marks
-        if self.rules.remove_at_version:
-            return all(marks.get(id) == mark for id, mark in request.removed)
-        return all(id in marks for id, _ in request.removed)
+        return not self.rules.needs_entry or all(self.is_queued(state, id) for id in request.removed)
 
     def is_waiting(self, state, request):
         """Whether the sender still waits for this very reply."""
         if request.kind == "round":
             combiner = state.combiners[request.sender]
             return combiner.at == "sent" and combiner.head.version == request.expected
-        sender = request.sender if request.kind == "direct" else request.writer
+        sender = request.writer if request.kind == "create" else request.sender
         return state.writers[sender].at == request.kind and state.writers[sender].sent == request.number
 
     # ---- states
@@ -503,10 +479,10 @@ class Commits:
 
     def without_spent(self, state):
         """Forgets rounds that nobody waits for and whose version is spent: nothing can come of them."""
-        if not self.rules.expect_version:
+        if not self.rules.expect_version or not self.rules.cancel_expects:
             return state
         sent = tuple(request for request in state.sent
-                     if request.kind in ("create", "cancel") or request.expected == state.head.version
+                     if request.kind == "create" or request.expected == state.head.version
                      or self.is_waiting(state, request))
         return state if len(sent) == len(state.sent) else state._replace(sent=sent)
 
