@@ -106,10 +106,10 @@ class CutServerTest(CutTest):
         self.owns(client)
         since = now()
         self.cut_servers(follower)
-        self.witness_creates("/w/meanwhile")
         # A follower that hears no leader answers no write, and does not say that it was done.
         answer = client.call("create", "/w/unheard")
         self.assertEqual(answer.code, "outcome_unknown", answer)
+        self.witness_creates("/w/meanwhile")
         client.await_line("rung", "/w", after=since)
         self.assertTrue(any(other.serves(self.ensemble.here) for other in self.ensemble.but(follower)))
         self.assert_kept(client, since)
