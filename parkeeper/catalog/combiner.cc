@@ -183,7 +183,7 @@ class Combiner {
       }
       auto replies = PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff));
       for (size_t i = first; i < last; ++i) {
-        // Gone meanwhile: decided by somebody else, so the head has moved.
+        // Gone meanwhile: decided by somebody else, or with its session.
         if (replies[i - first].ok()) PK_TRY(TakeIn(names[i], replies[i - first]->node));
       }
     }
