@@ -259,8 +259,7 @@ Result<std::vector<Result<NodeStat>>> ZooKeeperCoordinator::Stats(
   std::vector<std::shared_ptr<Answer>> answers;
   answers.reserve(paths.size());
   for (const std::string& path : paths) {
-    answers.push_back(
-        client_->Begin(OpCode::kExists, EncodeRead(Absolute(chroot_, path)), false));
+    answers.push_back(client_->Begin(OpCode::kExists, EncodeRead(Absolute(chroot_, path)), false));
   }
   std::vector<Result<NodeStat>> stats;
   stats.reserve(paths.size());
@@ -294,8 +293,8 @@ Result<std::shared_ptr<Answer>> ZooKeeperCoordinator::Send(const Transaction& tr
   PK_TRY(ValidateTransaction(transaction));
   std::string frame = EncodeTransaction(transaction, chroot_, client_->has_user());
   const auto& operations = transaction.operations();
-  PK_TRY(CheckFrame(frame).With(operations.empty() ? std::string_view("/")
-                                                   : PathOf(operations[0])));
+  PK_TRY(
+      CheckFrame(frame).With(operations.empty() ? std::string_view("/") : PathOf(operations[0])));
   return client_->Begin(OpCode::kMulti, std::move(frame), !OnlyChecks(transaction));
 }
 
