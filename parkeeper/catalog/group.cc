@@ -51,6 +51,8 @@ std::vector<int64_t> TooMany(const TableMetadata& metadata, size_t before) {
 std::vector<NewFile> Forgotten(const TableMetadata& before, const TableMetadata& after) {
   std::vector<NewFile> forgotten;
   if (after.Property("write.metadata.delete-after-commit.enabled", "false") != "true") return {};
+  // They may be of another table as well, as of one that was registered from its metadata.
+  if (after.Property("gc.enabled", "true") == "false") return {};
   for (const iceberg::MetadataLogEntry& entry : before.metadata_log) {
     const bool kept = std::ranges::any_of(after.metadata_log, [&](const auto& each) {
       return each.metadata_file == entry.metadata_file;

@@ -158,5 +158,21 @@ TEST_F(Bounded, RemovesOldMetadataFilesOfATableThatWantsIt) {
   EXPECT_EQ(files, 4) << "the present one and those in its log";
 }
 
+TEST_F(Bounded, RemovesNoMetadataFilesThatMayBeAnotherTables) {
+  NewTableRequest request;
+  request.properties = {{"write.metadata.delete-after-commit.enabled", "true"},
+                        {"write.metadata.previous-versions-max", "3"},
+                        {"gc.enabled", "false"}};
+  PK_ASSERT_OK(const LoadedTable table, catalog_->CreateTable({{{"n"}}, "t"}, request));
+  Append(table, 20);
+  int files = 0;
+  const auto count = [&](const storage::FileStatus& file) -> Result<> {
+    files += file.location.ends_with(".metadata.json") ? 1 : 0;
+    return {};
+  };
+  ASSERT_THAT(storage_->List(table.metadata->location, count), IsOk());
+  EXPECT_EQ(files, 21);
+}
+
 }  // namespace
 }  // namespace pk::catalog
