@@ -9,7 +9,8 @@ from bench.lineitem import ensure_lineitem
 
 BENCHES = {"scan": scan, "ingest": ingest, "memory": memory, "commits": commits, "zookeeper": zookeeper}
 OF_LINEITEM = {"scan", "ingest", "memory"}
-SECONDS = {"commits": 10, "zookeeper": 1}
+SECONDS = {"commits": 10, "zookeeper": 0.4}
+ROUNDS = {"zookeeper": 12}  # short ones, because a machine changes its speed in between
 
 
 def _words(values):
@@ -26,17 +27,18 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write the results here too")
     parser.add_argument("--scale", type=float, nargs="+",
                         help="of TPC-H; memory takes several (default 1; memory 1 10)")
-    parser.add_argument("--repeat", "--rounds", type=int, default=3, help="rounds; the median counts (default 3)")
+    parser.add_argument("--repeat", "--rounds", type=int, help="rounds; the median counts (default 3; zookeeper 12)")
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("build/bench-data"),
                         help="where generated input is kept (default build/bench-data)")
     parser.add_argument("--only", "--systems", nargs="+", metavar="SYSTEM", help="leave the other systems out")
     parser.add_argument("--seconds", type=float,
-                        help="of each measurement of commits (default 10) and zookeeper (default 1)")
+                        help="of each measurement of commits (default 10) and zookeeper (default 0.4)")
     parser.add_argument("--writers", nargs="+", default=["1,8,32"], metavar="N",
                         help="commits: processes at once (default 1,8,32)")
     options = parser.parse_args()
     options.only, options.writers = _words(options.only), [int(word) for word in _words(options.writers)]
     options.seconds = options.seconds or SECONDS.get(options.name, 0)
+    options.repeat = ROUNDS.get(options.name, 3) if options.repeat is None else options.repeat
     if min(options.repeat, *options.writers) < 1 or options.seconds < 0:
         parser.error("--repeat, --seconds and --writers must be at least 1")
     bench = BENCHES[options.name]

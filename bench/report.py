@@ -2,6 +2,7 @@
 import json
 import os
 import platform
+import statistics
 import sys
 
 
@@ -41,11 +42,15 @@ def show(name, results, notes):
 
 
 def _ratio(row, peers):
-    """How many times better than the best of these: above 1 is better, of rates and of times."""
-    values = [peer["value"] for peer in peers if not peer["failed"]]
-    if not values or not row["value"]:
+    """How many times better than the best of these: above 1 is better, of rates and of times. The median over the
+    rounds, each against the same round of the peer, because a machine is faster in one round than in another."""
+    peers = [peer for peer in peers if not peer["failed"]]
+    if not peers or not row["value"]:
         return ""
-    return f"{row['value'] / max(values):.2f}" if row["unit"].endswith("/s") else f"{min(values) / row['value']:.2f}"
+    is_rate = row["unit"].endswith("/s")
+    peer = (max if is_rate else min)(peers, key=lambda p: p["value"])
+    pairs = list(zip(row["samples"], peer["samples"]))
+    return f"{statistics.median(a / b if is_rate else b / a for a, b in pairs):.2f}"
 
 
 def show_ratios(name, results, notes, to="c-client"):
