@@ -39,19 +39,17 @@ void OperationsEnd(JuteWriter& writer) {
   writer.Int(-1);
 }
 
-// What operations share while they are written.
+// What operations share while they are written: each without its header.
 struct OperationWriter {
   JuteWriter& writer;
   std::string_view chroot;
   bool owned_by_creator;
 
   void operator()(const CheckOperation& operation) {
-    OperationHeader(writer, OpCode::kCheck);
     Path(writer, chroot, operation.path);
     writer.Int(operation.version);
   }
   void operator()(const CreateOperation& operation) {
-    OperationHeader(writer, OpCode::kCreate2);
     Path(writer, chroot, operation.path);
     writer.String(operation.value);
     writer.Int(1);
@@ -61,13 +59,11 @@ struct OperationWriter {
     writer.Int(Flags(operation.mode));
   }
   void operator()(const SetOperation& operation) {
-    OperationHeader(writer, OpCode::kSetData);
     Path(writer, chroot, operation.path);
     writer.String(operation.value);
     writer.Int(operation.version);
   }
   void operator()(const RemoveOperation& operation) {
-    OperationHeader(writer, OpCode::kRemove);
     Path(writer, chroot, operation.path);
     writer.Int(operation.version);
   }
@@ -259,13 +255,23 @@ std::string EncodeSetWatches(uint64_t zxid, const std::vector<std::string>& pers
   return writer.Take();
 }
 
+OpCode CodeOf(const Transaction& transaction) {
+  const auto& operations = transaction.operations();
+  if (operations.size() != 1) return OpCode::kMulti;
+  // No server takes a check by itself.
+  const OpCode code = CodeOf(operations[0]);
+  return code == OpCode::kCheck ? OpCode::kMulti : code;
+}
+
 std::string EncodeTransaction(const Transaction& transaction, std::string_view chroot,
                               bool owned_by_creator) {
   JuteWriter writer = Frame(256);
+  const bool multi = CodeOf(transaction) == OpCode::kMulti;
   for (const Operation& operation : transaction.operations()) {
+    if (multi) OperationHeader(writer, CodeOf(operation));
     std::visit(OperationWriter{writer, chroot, owned_by_creator}, operation);
   }
-  OperationsEnd(writer);
+  if (multi) OperationsEnd(writer);
   return writer.Take();
 }
 
@@ -348,6 +354,13 @@ Result<std::vector<std::string>> DecodeChildren(std::string_view body) {
 Result<std::vector<OperationResult>> DecodeTransaction(std::string_view body,
                                                        const Transaction& transaction) {
   JuteReader reader(body);
+  if (const OpCode code = CodeOf(transaction); code != OpCode::kMulti) {
+    OperationResult result;
+    if (code == OpCode::kCreate2) result.path = PK_TRY(reader.String());
+    if (code != OpCode::kRemove) result.stat = PK_TRY(ReadStat(reader));
+    PK_TRY(AtEnd(reader));
+    return std::vector{std::move(result)};
+  }
   const auto& operations = transaction.operations();
   std::vector<OperationResult> results;
   results.reserve(operations.size());

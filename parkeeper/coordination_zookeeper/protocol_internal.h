@@ -109,6 +109,8 @@ std::string EncodeAddWatch(std::string_view path, WatchMode mode);
 std::string EncodeRemoveWatches(std::string_view path);  // of every kind
 std::string EncodeSetWatches(uint64_t zxid, const std::vector<std::string>& persistent,
                              const std::vector<std::string>& recursive);
+// A multi, or the request of the one operation, which costs a server less.
+OpCode CodeOf(const Transaction& transaction);
 std::string EncodeTransaction(const Transaction& transaction, std::string_view chroot,
                               bool owned_by_creator);
 std::string EncodeReads(const std::vector<ReadRequest>& requests, std::string_view chroot);
@@ -127,14 +129,15 @@ Result<Node> DecodeNode(std::string_view body);
 // In byte order.
 Result<std::vector<std::string>> DecodeChildren(std::string_view body);
 
-// What a server answered to one operation of a multi.
+// What a server answered to one operation of a transaction.
 struct OperationResult {
   int32_t error = kServerOk;
   std::string path;  // of a create
   NodeStat stat;     // of a create (zeros when the server leaves it out) or set
 };
 // One result per operation; kCorrupt when there are more, fewer, or others than asked for, unless
-// one failed.
+// one failed. The error of a request that is no multi is in the header of its reply, which then has
+// no body.
 Result<std::vector<OperationResult>> DecodeTransaction(std::string_view body,
                                                        const Transaction& transaction);
 // One per request: a reply, or the server's error.

@@ -295,7 +295,7 @@ Result<std::shared_ptr<Answer>> ZooKeeperCoordinator::Send(const Transaction& tr
   const auto& operations = transaction.operations();
   PK_TRY(
       CheckFrame(frame).With(operations.empty() ? std::string_view("/") : PathOf(operations[0])));
-  return client_->Begin(OpCode::kMulti, std::move(frame), !OnlyChecks(transaction));
+  return client_->Begin(CodeOf(transaction), std::move(frame), !OnlyChecks(transaction));
 }
 
 Result<CommitOutcome> ZooKeeperCoordinator::Committed(const Transaction& transaction,
@@ -304,6 +304,9 @@ Result<CommitOutcome> ZooKeeperCoordinator::Committed(const Transaction& transac
   const std::string_view first = operations.empty() ? std::string_view("/") : PathOf(operations[0]);
   const Reply reply = PK_TRY(std::move(answer).With(first));
   if (reply.error != kServerOk && reply.body.empty()) {
+    if (CodeOf(transaction) != OpCode::kMulti && IsRefusal(reply.error)) {
+      return CommitOutcome(Refused{0, FromServer(reply.error, Where(first, reply))});
+    }
     return NotCommitted(reply.error, Where(first, reply), !OnlyChecks(transaction));
   }
   return Outcome(transaction, reply);
@@ -396,12 +399,13 @@ Result<> ZooKeeperCoordinator::CreateChroot() {
       Transaction transaction;
       transaction.Create(path, "");
       // From the server's root, not from the chroot.
-      const Reply reply = PK_TRY(
-          client_
-              ->Call(OpCode::kMulti, EncodeTransaction(transaction, "", client_->has_user()), false)
-              .With(path));
-      const auto results = PK_TRY(DecodeTransaction(reply.body, transaction).With(path));
-      const int32_t error = results.at(0).error;
+      // Sent again when its reply is lost: that it is there is enough.
+      const Reply reply =
+          PK_TRY(client_
+                     ->Call(CodeOf(transaction),
+                            EncodeTransaction(transaction, "", client_->has_user()), false)
+                     .With(path));
+      const int32_t error = reply.error;
       made = Result<>();
       if (error != kServerOk && error != kNodeExists) {
         made = FromServer(error, fmt::format("create the chroot's {} at {}", path, *reply.server));

@@ -24,9 +24,10 @@ enum class ReplyKind : uint8_t {
   kChildren,
   kTransaction,
   kReads,
-  kFrames
+  kFrames,
+  kCreated
 };
-inline constexpr uint8_t kReplyKinds = 9;
+inline constexpr uint8_t kReplyKinds = 10;
 
 inline coordination::Transaction SampleTransaction() {
   return coordination::Transaction()
@@ -59,6 +60,8 @@ inline bool Decodes(ReplyKind kind, std::string_view bytes) {
       return DecodeTransaction(bytes, SampleTransaction()).ok();
     case ReplyKind::kReads:
       return DecodeReads(bytes, SampleReads()).ok();
+    case ReplyKind::kCreated:
+      return DecodeTransaction(bytes, coordination::Transaction().Create("/a/b", "x")).ok();
     case ReplyKind::kFrames:
       break;
   }
@@ -90,6 +93,14 @@ inline void WriteSampleStat(coordination::zookeeper::JuteWriter& writer) {
   writer.Long(0x100000008);
 }
 
+inline void WriteSampleConnect(coordination::zookeeper::JuteWriter& writer) {
+  writer.Int(0);
+  writer.Int(15'000);
+  writer.Long(0x7000123);
+  writer.String(std::string(16, 'p'));
+  writer.Bool(false);
+}
+
 inline std::string SampleReply(ReplyKind kind) {
   using coordination::zookeeper::JuteWriter;
   JuteWriter writer;
@@ -104,11 +115,7 @@ inline std::string SampleReply(ReplyKind kind) {
   };
   switch (kind) {
     case ReplyKind::kConnect:
-      writer.Int(0);
-      writer.Int(15'000);
-      writer.Long(0x7000123);
-      writer.String(std::string(16, 'p'));
-      writer.Bool(false);
+      WriteSampleConnect(writer);
       break;
     case ReplyKind::kHeader:
       writer.Int(17);
@@ -154,6 +161,10 @@ inline std::string SampleReply(ReplyKind kind) {
       writer.String("first");
       writer.String("");
       writer.String(std::string(300, 'x'));
+      break;
+    case ReplyKind::kCreated:
+      writer.String("/a/b");
+      WriteSampleStat(writer);
       break;
   }
   return writer.Take();
