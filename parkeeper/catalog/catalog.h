@@ -171,8 +171,11 @@ struct CatalogOptions {
   RetryPolicy retry{};
   // How long a repeated commit id gets its first outcome; records are kept as long.
   std::chrono::milliseconds retention = std::chrono::minutes(30);
-  // Threads that write the files of one commit, so that their syncs overlap.
+  // Threads that read and write the files of one round, so that their syncs overlap.
   int write_threads = 4;
+  // The commits of one round, as JSON: when more wait, the next round takes them. One larger commit
+  // is a round of its own. Decoded they take several times as much memory.
+  size_t round_bytes = size_t{64} << 20;
   Clock* clock = &SystemClock();
   IdSource* ids = &SystemIds();
   // Runs the combiner of a table's queue, while this process is it.

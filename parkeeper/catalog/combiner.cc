@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 
+#include "parkeeper/base/parallel.h"
 #include "parkeeper/catalog/multi_internal.h"
 #include "parkeeper/catalog/table_commits_internal.h"
 #include "parkeeper/coordination/path.h"
@@ -43,7 +45,9 @@ bool IsEntry(const std::string& name) {
 
 struct QueuedEntry {
   uint64_t czxid = 0;
-  Proposal proposal;      // of a commit to this table alone
+  Proposal proposal;  // of a commit to this table alone
+  std::string
+      commit_file;        // that holds its commit; empty when that is read, or in the entry itself
   bool is_multi = false;  // else of several: only its id and path are known
 };
 
@@ -107,18 +111,25 @@ class Combiner {
     Backoff backoff = context_.NewBackoff(stop_);
     const Result<ReadHead> head = ReadQueue(backoff);
     if (!head.ok() && head.error().code() == ErrorCode::kNotFound) {
-      const auto own = table_.TakeOwn(SIZE_MAX);
+      const auto own = table_.TakeOwn(SIZE_MAX, SIZE_MAX);
       table_.Finish(own, ResultsWithoutHead(own, head.error()));
       return false;
     }
     if (!head.ok()) return head.error();
     if (replaced_) return false;
     std::optional<QueuedEntry> multi;
-    std::vector<Proposal> proposals = InOrder(multi);
-    const size_t foreign = proposals.size();
+    std::vector<QueuedEntry*> order = InOrder(multi);
+    PK_TRY(ReadCommits(order));
+    const size_t foreign = order.size();
     if (foreign > 0 || multi) last_foreign_ = clock_.Now();
+    std::vector<Proposal> proposals;
+    size_t room = context_.options.round_bytes;
+    for (const QueuedEntry* entry : order) {
+      proposals.push_back(entry->proposal);
+      room -= std::min(room, entry->proposal.bytes);
+    }
     std::vector<OwnCommit*> own;
-    if (!multi) own = table_.TakeOwn(kMostInRound - foreign);
+    if (!multi) own = table_.TakeOwn(kMostInRound - foreign, room);
     if (foreign == 0 && multi) return LetPass(*multi, backoff);
     if (foreign == 0 && own.empty()) return WaitForWork();
     for (OwnCommit* each : own) proposals.push_back(ProposalFor(*each, *head));
@@ -184,15 +195,15 @@ class Combiner {
       auto replies = PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff));
       for (size_t i = first; i < last; ++i) {
         // Gone meanwhile: decided by somebody else, or with its session.
-        if (replies[i - first].ok()) PK_TRY(TakeIn(names[i], replies[i - first]->node));
+        if (replies[i - first].ok()) TakeIn(names[i], replies[i - first]->node);
       }
     }
     return {};
   }
 
-  Result<> TakeIn(const std::string& name, const Node& node) {
+  void TakeIn(const std::string& name, const Node& node) {
     const Result<Uuid> id = Uuid::Parse(std::string_view(name).substr(kEntryPrefix.size()));
-    if (!id.ok()) return {};  // none of ours
+    if (!id.ok()) return;  // none of ours
     QueuedEntry entry;
     entry.czxid = node.stat.czxid;
     Proposal& proposal = entry.proposal;
@@ -201,31 +212,22 @@ class Combiner {
     proposal.entry_path = QueuePath(key_) + "/" + name;
     proposal.entry_version = node.stat.version;
     entry.is_multi = name.starts_with(kMultiPrefix);
-    if (entry.is_multi) {
-      entries_[name] = std::move(entry);
-      return {};
-    }
-    const Result<EntryNode> decoded = DecodeEntry(node.value);
-    if (decoded.ok()) {
-      proposal.since = decoded->since;
-      proposal.request_hash = decoded->request_hash;
-      PK_TRY(ReadCommit(*decoded, proposal));
-    } else {
-      proposal.refusal = decoded.error().message();
+    if (!entry.is_multi) {
+      const Result<EntryNode> decoded = DecodeEntry(node.value);
+      if (decoded.ok()) {
+        proposal.since = decoded->since;
+        proposal.request_hash = decoded->request_hash;
+        entry.commit_file = decoded->commit_file;
+        if (entry.commit_file.empty()) TakeCommit(decoded->commit, proposal);
+      } else {
+        proposal.refusal = decoded.error().message();
+      }
     }
     entries_[name] = std::move(entry);
-    return {};
   }
 
-  Result<> ReadCommit(const EntryNode& node, Proposal& proposal) {
-    std::string json = node.commit;
-    if (!node.commit_file.empty()) {
-      auto read = storage::ReadAll(context_.files.storage(), node.commit_file);
-      if (!read.ok() && read.error().code() == ErrorCode::kUnavailable) return read.error();
-      if (!read.ok()) proposal.refusal = read.error().message();
-      if (!read.ok()) return {};
-      json = *std::move(read);
-    }
+  static void TakeCommit(const std::string& json, Proposal& proposal) {
+    proposal.bytes = json.size();
     auto commit = iceberg::ParseTableCommit(json);
     if (!commit.ok()) {
       proposal.refusal = commit.error().message();
@@ -234,23 +236,59 @@ class Combiner {
     } else {
       proposal.commit = std::make_shared<const iceberg::TableCommit>(*std::move(commit));
     }
+  }
+
+  Result<> ReadFile(QueuedEntry& entry) {
+    const auto json = storage::ReadAll(context_.files.storage(), entry.commit_file);
+    if (json.ok()) {
+      TakeCommit(*json, entry.proposal);
+    } else {
+      if (json.error().code() == ErrorCode::kUnavailable) return json.error();
+      entry.proposal.refusal = json.error().message();
+    }
+    entry.commit_file.clear();
     return {};
   }
 
-  // What a round takes; nothing younger than a commit of several tables, which all queues have at
-  // the same place of the order, so that they come to rest before it.
-  std::vector<Proposal> InOrder(std::optional<QueuedEntry>& multi) const {
-    std::vector<const QueuedEntry*> order;
-    for (const auto& [name, entry] : entries_) order.push_back(&entry);
+  // Leaves in `order` what fits into a round, with its commits read; at least one. How large the
+  // others are nobody knows before they are read, so reading ends as soon as the round is full.
+  Result<> ReadCommits(std::vector<QueuedEntry*>& order) {
+    const size_t most = context_.options.round_bytes;
+    std::vector<QueuedEntry*> unread;
+    std::atomic<size_t> taken = 0;
+    for (QueuedEntry* entry : order) {
+      if (!entry->commit_file.empty()) unread.push_back(entry);
+      if (unread.empty()) taken += entry->proposal.bytes;
+    }
+    if (taken < most) {
+      PK_TRY(ParallelFor(unread.size(), context_.files.threads(), [&](size_t i) -> Result<> {
+        if (i > 0 && taken >= most) return {};
+        PK_TRY(ReadFile(*unread[i]));
+        taken += unread[i]->proposal.bytes;
+        return {};
+      }));
+    }
+    size_t bytes = 0;
+    const auto end = std::ranges::find_if(order, [&](const QueuedEntry* entry) {
+      bytes += entry->proposal.bytes;
+      return !entry->commit_file.empty() || (bytes > most && entry != order.front());
+    });
+    order.erase(end, order.end());
+    return {};
+  }
+
+  // What is next; nothing younger than a commit of several tables, which all queues have at the
+  // same place of the order, so that they come to rest before it.
+  std::vector<QueuedEntry*> InOrder(std::optional<QueuedEntry>& multi) {
+    std::vector<QueuedEntry*> order;
+    for (auto& [name, entry] : entries_) order.push_back(&entry);
     std::ranges::stable_sort(order, {}, [](const QueuedEntry* entry) { return entry->czxid; });
     const auto first =
         std::ranges::find_if(order, [](const QueuedEntry* entry) { return entry->is_multi; });
     if (first != order.end()) multi = **first;
     order.erase(first, order.end());
     order.resize(std::min(order.size(), kMostInRound - kOwnAtLeast));
-    std::vector<Proposal> proposals;
-    for (const QueuedEntry* entry : order) proposals.push_back(entry->proposal);
-    return proposals;
+    return order;
   }
 
   // Its writer carries it out as soon as the heads stand still.

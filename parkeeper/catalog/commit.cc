@@ -24,8 +24,14 @@ constexpr int64_t kMaxIdAheadMs = 24 * kHourMs;
 // From so many records on, rounds keep a distance, so that no more than kMostRecords are kept.
 constexpr int64_t kManyRecords = 15'000;
 constexpr int64_t kMostRecords = 20'000;
-// A reason goes into the record, which every waiter reads.
+// A reason goes into the record, which every waiter reads; counted as JSON has it.
 constexpr size_t kMaxReasonBytes = 500;
+
+size_t BytesInJson(std::string_view character) {
+  const char first = character.front();
+  if (first == '"' || first == '\\') return 2;
+  return uint8_t(first) < 0x20 ? 6 : character.size();
+}
 
 class Round {
  public:
@@ -246,12 +252,15 @@ Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key, 
 
 std::string ShortReason(std::string_view reason) {
   std::string text = json::ReplaceInvalid(reason);
-  if (text.size() <= kMaxReasonBytes) return text;
-  size_t end = 0;
-  while (end + json::CharacterLength(std::string_view(text).substr(end)) <= kMaxReasonBytes) {
-    end += json::CharacterLength(std::string_view(text).substr(end));
+  size_t bytes = 0;
+  for (size_t end = 0; end < text.size();) {
+    const std::string_view rest = std::string_view(text).substr(end);
+    const size_t length = json::CharacterLength(rest);
+    bytes += BytesInJson(rest.substr(0, length));
+    if (bytes > kMaxReasonBytes) return text.substr(0, end) + "...";
+    end += length;
   }
-  return text.substr(0, end) + "...";
+  return text;
 }
 
 std::optional<std::string> Untimely(const CommitContext& context, const Proposal& proposal) {

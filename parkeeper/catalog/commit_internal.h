@@ -47,6 +47,7 @@ struct Proposal {
   // Null: it cannot be carried out, for this reason.
   std::shared_ptr<const iceberg::TableCommit> commit = {};
   std::string refusal = {};
+  size_t bytes = 0;  // of the commit as JSON
   // A rejection is to be recorded: the id can have been sent before, or waits in the queue.
   bool must_record = false;
   // Its entry in the queue, at the version read; none: of the caller's own.
@@ -70,7 +71,8 @@ Result<RoundEnd> RunRound(const CommitContext& context, const std::string& key, 
 // Records that were swept before anybody looked may have named the id: it is as old as they are.
 bool IsTooOldToJudge(const HeadNode& head, const Proposal& proposal);
 
-// A reason as records hold it: UTF-8, and not long, for every waiter reads it.
+// A reason as records hold it: UTF-8, and not long as JSON, for every waiter reads it, and the
+// record of a full round has to fit into one request.
 std::string ShortReason(std::string_view reason);
 
 // Why time alone forbids a commit.

@@ -16,8 +16,10 @@ using coordination::Transaction;
 
 namespace {
 
-// Records are swept by one round in so many, for it costs a read per table.
+// Records of a table are swept by one round in so many, for it costs a read. Tables whose versions
+// go together have their turn one after another, and all that meet in one transaction fit into it.
 constexpr int64_t kSweepEvery = 32;
+constexpr size_t kMostSwept = 1'000;
 
 class MultiRound {
  public:
@@ -195,11 +197,12 @@ class MultiRound {
     table.next = table.head->node;
     table.next.version = table.head->node.version + 1;
     Transaction removals;
-    if (table.next.version % kSweepEvery == 0) {
+    if ((table.next.version + int64_t(i)) % kSweepEvery == 0 && swept_ < kMostSwept) {
       int64_t next_sweep_ms = 0;
       Sweep sweep = PK_TRY(PlanSweep(context_, key, *table.head, next_sweep_ms, backoff_));
       table.next.floor = sweep.floor;
       table.next.swept_to_ms = sweep.swept_to_ms;
+      swept_ += sweep.removals.operations().size();
       removals = std::move(sweep.removals);
     }
     if (table.built.metadata != nullptr) PointTo(table.built, table.next);
@@ -262,6 +265,7 @@ class MultiRound {
   std::vector<Table> tables_;   // by part
   std::vector<Entry> entries_;  // that are there
   bool too_old_ = false;
+  size_t swept_ = 0;  // records
 };
 
 Result<std::string> ReadCommits(const CommitContext& context, const MultiEntryNode& node) {

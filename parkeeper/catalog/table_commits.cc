@@ -69,12 +69,17 @@ std::vector<Result<CommitResult>> ResultsWithoutHead(const std::vector<OwnCommit
   return results;
 }
 
-std::vector<OwnCommit*> TableCommits::TakeOwn(size_t most) {
+std::vector<OwnCommit*> TableCommits::TakeOwn(size_t most, size_t bytes) {
   std::lock_guard lock(mutex_);
-  std::vector<OwnCommit*> taken(waiting_.begin(),
-                                waiting_.begin() + ptrdiff_t(std::min(most, waiting_.size())));
-  waiting_.erase(waiting_.begin(), waiting_.begin() + ptrdiff_t(taken.size()));
-  for (OwnCommit* own : taken) own->state = State::kInRound;
+  std::vector<OwnCommit*> taken;
+  while (taken.size() < most && !waiting_.empty()) {
+    OwnCommit* own = waiting_.front();
+    if (own->proposal.bytes > bytes && !taken.empty()) break;
+    bytes -= std::min(bytes, own->proposal.bytes);
+    own->state = State::kInRound;
+    taken.push_back(own);
+    waiting_.pop_front();
+  }
   return taken;
 }
 
@@ -127,7 +132,7 @@ void TableCommits::DriveDirectly(const std::vector<OwnCommit*>& batch) {
 void TableCommits::Drive(std::unique_lock<std::mutex>& lock) {
   driving_ = true;
   lock.unlock();
-  DriveDirectly(TakeOwn(kMostInDirectRound));
+  DriveDirectly(TakeOwn(kMostInDirectRound, context_.options.round_bytes));
   lock.lock();
   driving_ = false;
   changed_.Raise();
@@ -164,6 +169,7 @@ Result<CommitResult> TableCommits::Commit(const iceberg::TableCommit& commit, Co
   own.kind = id;
   own.proposal.id = commit.id;
   own.proposal.request_hash = RequestHash(commit);
+  own.proposal.bytes = iceberg::ToJson(commit).size();
   own.proposal.must_record = id == CommitId::kMaybeRepeated;
   // Lives as long as this call, and nobody looks at it after that.
   own.proposal.commit =

@@ -60,8 +60,9 @@ class TableCommits {
   void Help(bool replace);
 
   // For the combiner.
-  // At most `most` commits that wait, taken into a round.
-  std::vector<OwnCommit*> TakeOwn(size_t most);
+  // At most `most` commits that wait, taken into a round: those of `bytes` together, but at least
+  // one.
+  std::vector<OwnCommit*> TakeOwn(size_t most, size_t bytes);
   // They go on waiting, before all others.
   void GiveBack(const std::vector<OwnCommit*>& own);
   void Finish(const std::vector<OwnCommit*>& own, const std::vector<Result<CommitResult>>& results);

@@ -87,7 +87,8 @@ class ScriptedCoordinator final : public Coordinator {
 class ScriptedProcess {
  public:
   ScriptedProcess(Simulation& simulation, storage::Storage& storage,
-                  std::chrono::milliseconds within = std::chrono::minutes(5))
+                  std::chrono::milliseconds within = std::chrono::minutes(5),
+                  size_t round_bytes = CatalogOptions{}.round_bytes)
       : sessions_(
             [this, &simulation]() -> Result<std::unique_ptr<Coordinator>> {
               if (simulation.crashed()) return Unavailable("the process is dead");
@@ -97,6 +98,7 @@ class ScriptedProcess {
     auto opened = OpenCatalog(sessions_, storage,
                               {.retry = {.within = within},
                                .write_threads = 1,
+                               .round_bytes = round_bytes,
                                .clock = &simulation.clock(),
                                .ids = &simulation.ids(),
                                .executor = &simulation.executor()});
@@ -456,6 +458,20 @@ TEST(CommitQueue, CostsOneWriteForAllThatComeFromOneProcessMeanwhile) {
   for (int i = 0; i < kThreads; ++i) EXPECT_TRUE(lake.IsCommitted(std::to_string(i)));
   EXPECT_EQ(process.script.writes, lake.Head().version);
   EXPECT_LE(lake.Head().version, 3) << "the first, and all that came meanwhile";
+  lake.Check();
+}
+
+TEST(CommitQueue, TakesNoMoreOfOneProcessIntoARoundThanItsBytes) {
+  Simulation simulation(1);
+  Lake lake(simulation);
+  ScriptedProcess process(simulation, lake.storage(), std::chrono::minutes(5), 1);
+  constexpr int kThreads = 5;
+  for (int i = 0; i < kThreads; ++i) {
+    simulation.Spawn(std::to_string(i),
+                     [&, i] { lake.CommitUntilKnown(process, std::to_string(i)); });
+  }
+  ASSERT_THAT(simulation.Run(), IsOk());
+  EXPECT_EQ(lake.Head().version, kThreads) << "each is a round of its own";
   lake.Check();
 }
 
