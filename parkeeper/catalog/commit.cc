@@ -40,6 +40,7 @@ class Round {
       : context_(context),
         key_(key),
         memory_(memory),
+        records_(context.records.Of(key)),
         head_(head),
         proposals_(proposals),
         backoff_(backoff) {}
@@ -67,7 +68,7 @@ class Round {
   // A proposal's outcome, or where in the group it will be.
   struct Verdict {
     RecordedCommit recorded;
-    const Outcome* earlier = nullptr;  // named by a record already
+    std::optional<Outcome> earlier;  // named by a record already
     std::optional<size_t> in_group;
   };
 
@@ -85,9 +86,8 @@ class Round {
   Result<bool> ReadRecords() {
     int64_t since = head_.node.version;
     for (const Proposal& proposal : proposals_) since = std::min(since, proposal.since);
-    const auto cover =
-        PK_TRY(memory_.records.Learn(context_.sessions, key_, head_, since, backoff_));
-    return cover != KnownRecords::Cover::kGone;
+    known_ = PK_TRY(records_->Learn(context_.sessions, key_, head_, since, backoff_));
+    return known_->cover() != KnownRecords::Cover::kGone;
   }
 
   // A table that was dropped meanwhile may have lost the files that its head named.
@@ -102,11 +102,11 @@ class Round {
   Result<RoundEnd> RejectAll(const std::string& reason) {
     for (Proposal& proposal : proposals_) {
       if (!proposal.entry_path.empty()) continue;
-      const Outcome* earlier = memory_.records.Find(proposal.id);
+      auto earlier = known_->Find(proposal.id);
       RecordedCommit rejected{.id = proposal.id, .request_hash = proposal.request_hash};
       rejected.reason = reason;
       rejected.unjudged = IsTooOldToJudge(head_.node, proposal);
-      proposal.outcome = earlier != nullptr ? *earlier : Outcome{0, {}, std::move(rejected)};
+      proposal.outcome = earlier ? std::move(earlier) : Outcome{0, {}, std::move(rejected)};
     }
     return RoundEnd::kDecided;
   }
@@ -115,8 +115,8 @@ class Round {
     Verdict& verdict = verdicts_.emplace_back();
     verdict.recorded = {.id = proposal.id, .request_hash = proposal.request_hash};
     const auto [first, fresh] = first_of_.try_emplace(proposal.id, verdicts_.size() - 1);
-    verdict.earlier = memory_.records.Find(proposal.id);
-    if (verdict.earlier != nullptr || !fresh) return {};
+    verdict.earlier = known_->Find(proposal.id);
+    if (verdict.earlier || !fresh) return {};
     if (IsTooOldToJudge(head_.node, proposal)) {
       verdict.recorded.unjudged = true;
     } else if (proposal.commit == nullptr) {
@@ -134,7 +134,7 @@ class Round {
     for (size_t i = 0; i < verdicts_.size(); ++i) {
       Verdict& verdict = verdicts_[i];
       const size_t first = first_of_.at(verdict.recorded.id);
-      if (verdict.earlier != nullptr) {
+      if (verdict.earlier) {
         verdict.recorded = verdict.earlier->commit;
       } else if (first != i) {
         verdict.recorded = verdicts_[first].recorded;
@@ -151,16 +151,16 @@ class Round {
       const Proposal& proposal = proposals_[i];
       // The own ones that a record names already have their answer, and whoever asks for one that
       // is too old is told the same every time.
-      to_record_ |= !proposal.entry_path.empty() ||
-                    (verdict.earlier == nullptr && !verdict.recorded.unjudged &&
-                     (verdict.recorded.committed || proposal.must_record));
+      to_record_ |=
+          !proposal.entry_path.empty() || (!verdict.earlier && !verdict.recorded.unjudged &&
+                                           (verdict.recorded.committed || proposal.must_record));
     }
   }
 
   // Nothing to be recorded: rejections of ids that nobody else knows, and outcomes known before.
   Result<RoundEnd> Settle() {
-    const bool any = std::ranges::any_of(
-        verdicts_, [](const Verdict& verdict) { return verdict.earlier == nullptr; });
+    const bool any =
+        std::ranges::any_of(verdicts_, [](const Verdict& verdict) { return !verdict.earlier; });
     // What was read may be behind what others have been told.
     if (any && !PK_TRY(HeadStands(context_.sessions, key_, head_, backoff_))) {
       return RoundEnd::kLookAgain;
@@ -172,9 +172,11 @@ class Round {
   void Answer(int64_t version, const std::string& metadata_location) {
     for (size_t i = 0; i < proposals_.size(); ++i) {
       Verdict& verdict = verdicts_[i];
-      proposals_[i].outcome = verdict.earlier != nullptr ? *verdict.earlier
-                                                         : Outcome{version, metadata_location,
-                                                                   std::move(verdict.recorded)};
+      if (verdict.earlier) {
+        proposals_[i].outcome = std::move(verdict.earlier);
+      } else {
+        proposals_[i].outcome = Outcome{version, metadata_location, std::move(verdict.recorded)};
+      }
     }
   }
 
@@ -186,7 +188,7 @@ class Round {
     // Each id is named once: whoever asked for one that was named before finds that record.
     for (size_t i = 0; i < verdicts_.size(); ++i) {
       const Verdict& verdict = verdicts_[i];
-      if (verdict.earlier != nullptr || first_of_.at(verdict.recorded.id) != i) continue;
+      if (verdict.earlier || first_of_.at(verdict.recorded.id) != i) continue;
       record.commits.push_back(verdict.recorded);
     }
     return record;
@@ -212,8 +214,7 @@ class Round {
       context_.files.Remember(built.metadata_location, built.metadata);
     }
     Answer(version, next.metadata_location);
-    memory_.records.Learn(version, record);
-    memory_.records.Trim();
+    records_->Learn(version, record);
     return RoundEnd::kDecided;
   }
 
@@ -234,6 +235,8 @@ class Round {
   const CommitContext& context_;
   const std::string& key_;
   TableMemory& memory_;
+  const std::shared_ptr<KnownRecords> records_;
+  std::optional<KnownRecords::View> known_;
   const ReadHead& head_;
   std::vector<Proposal>& proposals_;
   Backoff& backoff_;

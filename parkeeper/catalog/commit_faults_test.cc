@@ -301,6 +301,39 @@ TEST_F(CommitFaults, TheSweepReadsAboutAsManyRecordsAsItRemoves) {
   EXPECT_LE(records, 300) << "of 100 rounds that remove about one record each";
 }
 
+// Of a process that nobody is in the way of: its rounds read the records of all versions once.
+TEST_F(CommitFaults, IdsThatMayBeRepeatedMakeARoundReadTheNewRecordsOnly) {
+  ASSERT_THAT(other_->CreateNamespace(kSales, {}), IsOk());
+  PK_ASSERT_OK(const LoadedTable table, other_->CreateTable(kOrders, {}));
+  constexpr int64_t kVersions = 5'000;  // more than are remembered of a table without such ids
+  const auto coordinator = coordination::OpenMemory(tree_);
+  HeadNode head;
+  while (head.version < kVersions) {
+    Transaction records;
+    for (int i = 0; i < 1'000; ++i) {
+      records.Create(RecordPath(table.key, ++head.version), Encode(RecordNode{}));
+    }
+    ASSERT_THAT(coordinator->Commit(records), IsOk());
+  }
+  head.metadata_location = table.metadata_location;
+  ASSERT_THAT(coordinator->Set(HeadPath(table.key), Encode(head), 0), IsOk());
+  Lives lives;
+  int64_t read = 0;
+  lives.dies_before = [&](const std::vector<coordination::ReadRequest>& requests) {
+    for (const auto& each : requests) read += each.path.find("/r/") != std::string::npos;
+    return false;
+  };
+  coordination::SessionSource sessions{[&]() -> Result<std::unique_ptr<Coordinator>> {
+    return std::make_unique<MortalCoordinator>(tree_, lives);
+  }};
+  PK_ASSERT_OK(const auto writer, OpenCatalog(sessions, *storage_, Options()));
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_THAT(writer->Commit(table.key, SetProperty("x"), CommitId::kMaybeRepeated), IsOk());
+    ASSERT_THAT(other_->Commit(table.key, SetProperty("y"), CommitId::kNew), IsOk());
+  }
+  EXPECT_LE(read, kVersions + 20 + 64) << "64 to see what could be swept";
+}
+
 // A merge of manifests of an old spec, whose source column is gone, keeps the partition values.
 TEST_F(CommitFaults, AMergeKeepsThePartitionValuesOfOldSpecs) {
   ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), IsOk());

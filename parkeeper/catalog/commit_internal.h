@@ -23,6 +23,7 @@ namespace pk::catalog {
 struct CommitContext {
   coordination::SessionSource& sessions;
   MetadataFiles& files;
+  RecordsByTable& records;
   const CatalogOptions& options;
 
   Backoff NewBackoff(std::stop_token stop = {}) const {
@@ -32,7 +33,6 @@ struct CommitContext {
 
 // What a process remembers of a table from round to round. Used by one round at a time.
 struct TableMemory {
-  KnownRecords records;
   // No record is over-aged before the head has this stamp.
   int64_t next_sweep_ms = 0;
   SteadyTime last_round{};

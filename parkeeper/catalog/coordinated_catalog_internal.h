@@ -19,7 +19,7 @@ class CoordinatedCatalog final : public Catalog {
       : sessions_(sessions),
         files_(storage, options.write_threads),
         options_(options),
-        context_{sessions_, files_, options_} {}
+        context_{sessions_, files_, records_, options_} {}
 
   // Makes the layout when the coordinator is empty; refuses a newer one.
   Result<> EnsureLayout();
@@ -70,6 +70,7 @@ class CoordinatedCatalog final : public Catalog {
 
   coordination::SessionSource& sessions_;
   MetadataFiles files_;
+  RecordsByTable records_;
   const CatalogOptions options_;
   const CommitContext context_;
   std::mutex mutex_;                                              // of commits_

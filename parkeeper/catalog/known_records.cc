@@ -1,89 +1,152 @@
 #include "parkeeper/catalog/known_records_internal.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace pk::catalog {
 namespace {
 
 constexpr int64_t kRecordsPerRead = 200;
+constexpr size_t kTablesRemembered = 256;
+
+// The records of a range; nullopt when one is missing.
+Result<std::optional<std::vector<RecordNode>>> Read(coordination::SessionSource& sessions,
+                                                    std::string_view key, int64_t first,
+                                                    int64_t last, Backoff& backoff) {
+  std::vector<coordination::ReadRequest> requests;
+  for (int64_t n = first; n <= last; ++n) requests.push_back({.path = RecordPath(key, n)});
+  auto replies = PK_TRY(ReadUntilKnown(sessions, requests, backoff));
+  std::vector<RecordNode> records;
+  for (size_t i = 0; i < replies.size(); ++i) {
+    if (!replies[i].ok()) return std::optional<std::vector<RecordNode>>();
+    records.push_back(PK_TRY(DecodeRecord(replies[i]->node.value).With(requests[i].path)));
+  }
+  return std::optional(std::move(records));
+}
 
 }  // namespace
 
-void KnownRecords::Put(int64_t version, const RecordNode& record, Version& into) {
-  for (const RecordedCommit& commit : record.commits) {
-    into.ids.push_back(commit.id);
-    const auto [found, fresh] =
-        outcomes_.try_emplace(commit.id, Outcome{version, record.metadata_location, commit});
-    if (!fresh && found->second.version > version) {
-      found->second = {version, record.metadata_location, commit};
-    }
+Result<KnownRecords::View> KnownRecords::Learn(coordination::SessionSource& sessions,
+                                               std::string_view key, const ReadHead& head,
+                                               int64_t since, Backoff& backoff) {
+  const int64_t lowest = std::max(since + 1, head.node.floor);
+  if (!MakeRoom(lowest, head.node)) {
+    // Others need what is known, and it lies elsewhere.
+    return std::make_shared<KnownRecords>()->Learn(sessions, key, head, since, backoff);
   }
+  View view;
+  view.pin_ = std::shared_ptr<const View::Pin>(new View::Pin{shared_from_this(), lowest});
+  view.cover_ = head.node.floor <= since + 1 ? Cover::kAll : Cover::kKept;
+  while (const auto range = Missing(lowest, head.node.version)) {
+    auto records = PK_TRY(Read(sessions, key, range->first, range->second, backoff));
+    if (!records) view.cover_ = Cover::kGone;
+    if (!records) break;
+    Add(*range, *std::move(records));
+  }
+  return view;
 }
 
-// The records [first, last]; false when one is missing.
-Result<bool> KnownRecords::Read(coordination::SessionSource& sessions, std::string_view key,
-                                int64_t first, int64_t last, std::vector<RecordNode>& into,
-                                Backoff& backoff) {
-  for (int64_t from = first; from <= last; from += kRecordsPerRead) {
-    std::vector<coordination::ReadRequest> requests;
-    for (int64_t n = from; n <= std::min(from + kRecordsPerRead - 1, last); ++n) {
-      requests.push_back({.path = RecordPath(key, n)});
-    }
-    auto replies = PK_TRY(ReadUntilKnown(sessions, requests, backoff));
-    for (size_t i = 0; i < replies.size(); ++i) {
-      if (!replies[i].ok()) return false;
-      into.push_back(PK_TRY(DecodeRecord(replies[i]->node.value).With(requests[i].path)));
-    }
+// Pins the versions from `lowest` on, unless what is known has to stay and lies apart from them.
+bool KnownRecords::MakeRoom(int64_t lowest, const HeadNode& head) {
+  std::lock_guard lock(mutex_);
+  floor_ = std::max(floor_, head.floor);
+  const bool before = !versions_.empty() && head.version + 1 < first_;
+  const bool behind = versions_.empty() || lowest > last() + 1;
+  const bool fill = !versions_.empty() && IsWide() && last() + 1 >= head.floor;
+  if (before || (behind && !fill && !pinned_.empty())) return false;
+  if (behind && !fill) {
+    versions_.clear();
+    places_.clear();
+    first_ = lowest;
   }
+  if (head.version - lowest >= int64_t(kMostRemembered))
+    wide_at_ = std::max(wide_at_, head.version);
+  pinned_.insert(lowest);
   return true;
 }
 
-Result<KnownRecords::Cover> KnownRecords::Learn(coordination::SessionSource& sessions,
-                                                std::string_view key, const ReadHead& head,
-                                                int64_t since, Backoff& backoff) {
-  const int64_t lowest = std::max(since + 1, head.node.floor);
-  const Cover cover = head.node.floor <= since + 1 ? Cover::kAll : Cover::kKept;
-  if (versions_.empty() || lowest > last() + 1) {
-    versions_.clear();
-    outcomes_.clear();
-    first_ = lowest;
+// What to read next, beside what is known.
+std::optional<KnownRecords::Range> KnownRecords::Missing(int64_t lowest, int64_t highest) {
+  std::lock_guard lock(mutex_);
+  if (lowest > highest) return std::nullopt;
+  if (lowest < first_) return Range{std::max(lowest, first_ - kRecordsPerRead), first_ - 1};
+  if (highest <= last()) return std::nullopt;
+  return Range{last() + 1, std::min(last() + kRecordsPerRead, highest)};
+}
+
+void KnownRecords::Add(Range range, std::vector<RecordNode> records) {
+  std::lock_guard lock(mutex_);
+  const auto take = [](RecordNode& record) {
+    return Version{std::move(record.metadata_location), std::move(record.commits)};
+  };
+  // Unless somebody else was faster.
+  if (range.first == last() + 1) {
+    for (RecordNode& record : records) {
+      versions_.push_back(take(record));
+      Index(last());
+    }
+  } else if (range.second == first_ - 1) {
+    for (size_t i = records.size(); i-- > 0;) {
+      versions_.push_front(take(records[i]));
+      Index(--first_);
+    }
   }
-  std::vector<RecordNode> older, newer;
-  const int64_t after = last() + 1;
-  if (!PK_TRY(Read(sessions, key, lowest, first_ - 1, older, backoff))) return Cover::kGone;
-  if (!PK_TRY(Read(sessions, key, after, head.node.version, newer, backoff))) return Cover::kGone;
-  for (size_t i = older.size(); i-- > 0;) {
-    versions_.emplace_front();
-    Put(--first_, older[i], versions_.front());
+}
+
+void KnownRecords::Index(int64_t version) {
+  const auto& commits = versions_[size_t(version - first_)].commits;
+  for (size_t i = 0; i < commits.size(); ++i) {
+    Place& place = places_.try_emplace(commits[i].id, Place{version, i}).first->second;
+    if (place.version > version) place = {version, i};
   }
-  for (size_t i = 0; i < newer.size(); ++i) {
-    versions_.emplace_back();
-    Put(after + int64_t(i), newer[i], versions_.back());
-  }
-  return cover;
 }
 
 void KnownRecords::Learn(int64_t version, const RecordNode& record) {
-  if (versions_.empty()) first_ = version;
+  std::lock_guard lock(mutex_);
   if (version != last() + 1) return;
-  versions_.emplace_back();
-  Put(version, record, versions_.back());
+  versions_.push_back({record.metadata_location, record.commits});
+  Index(version);
 }
 
-const Outcome* KnownRecords::Find(const Uuid& id) const {
-  const auto found = outcomes_.find(id);
-  return found == outcomes_.end() ? nullptr : &found->second;
+std::optional<Outcome> KnownRecords::Find(const Uuid& id) {
+  std::lock_guard lock(mutex_);
+  const auto found = places_.find(id);
+  if (found == places_.end()) return std::nullopt;
+  const Version& version = versions_[size_t(found->second.version - first_)];
+  return Outcome{found->second.version, version.metadata_location,
+                 version.commits[found->second.commit]};
+}
+
+void KnownRecords::Unpin(int64_t lowest) {
+  std::lock_guard lock(mutex_);
+  pinned_.erase(pinned_.find(lowest));
+  Trim();
 }
 
 void KnownRecords::Trim() {
-  while (versions_.size() > kMostRemembered) {
-    for (const Uuid& id : versions_.front().ids) {
-      const auto found = outcomes_.find(id);
-      if (found != outcomes_.end() && found->second.version == first_) outcomes_.erase(found);
+  const auto too_many = [&] {
+    return first_ < floor_ || places_.size() > kMostIds ||
+           (versions_.size() > kMostRemembered && !IsWide());
+  };
+  while (!versions_.empty() && too_many() && (pinned_.empty() || first_ < *pinned_.begin())) {
+    for (const RecordedCommit& commit : versions_.front().commits) {
+      const auto found = places_.find(commit.id);
+      if (found != places_.end() && found->second.version == first_) places_.erase(found);
     }
     versions_.pop_front();
     ++first_;
   }
+}
+
+std::shared_ptr<KnownRecords> RecordsByTable::Of(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  auto& found = records_[key];
+  if (found == nullptr) found = std::make_shared<KnownRecords>();
+  const std::shared_ptr<KnownRecords> wanted = found;
+  if (records_.size() > kTablesRemembered) {
+    std::erase_if(records_, [](const auto& entry) { return entry.second.use_count() == 1; });
+  }
+  return wanted;
 }
 
 }  // namespace pk::catalog

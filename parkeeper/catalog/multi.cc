@@ -84,10 +84,10 @@ class MultiRound {
       auto& part = proposal_.parts[i];
       if (!tables_[i].head) continue;
       const ReadHead& head = *tables_[i].head;
-      KnownRecords records;
-      const auto cover =
-          PK_TRY(records.Learn(context_.sessions, part.key, head, part.since, backoff_));
-      if (const Outcome* outcome = records.Find(proposal_.id)) {
+      const auto known = PK_TRY(context_.records.Of(part.key)->Learn(context_.sessions, part.key,
+                                                                     head, part.since, backoff_));
+      const auto cover = known.cover();
+      if (const auto outcome = known.Find(proposal_.id)) {
         if (!outcome->commit.committed) return MultiOutcome(outcome->commit);
         committed[i] = *outcome;
         is_committed = true;

@@ -35,7 +35,8 @@ class QueuedCommit {
         clock_(*context_.options.clock),
         own_(own),
         backoff_(backoff),
-        entry_path_(EntryPath(key_, own.proposal.id)) {}
+        entry_path_(EntryPath(key_, own.proposal.id)),
+        records_(context_.records.Of(key_)) {}
 
   Result<CommitResult> Run() {
     Result<CommitResult> result = Rounds();
@@ -69,15 +70,15 @@ class QueuedCommit {
   MaybeResult LookInRecords(ReadHead head, Backoff& backoff) {
     for (;;) {
       Proposal& proposal = own_.proposal;
-      const auto cover =
-          PK_TRY(records_.Learn(context_.sessions, key_, head, proposal.since, backoff));
-      if (const Outcome* outcome = records_.Find(proposal.id)) {
+      const auto known =
+          PK_TRY(records_->Learn(context_.sessions, key_, head, proposal.since, backoff));
+      const auto cover = known.cover();
+      if (const auto outcome = known.Find(proposal.id)) {
         return PK_TRY(ResultOf(context_, key_, *outcome, proposal.request_hash));
       }
       if (cover == KnownRecords::Cover::kAll ||
           (cover == KnownRecords::Cover::kKept && !IsTooOldToJudge(head.node, proposal))) {
         proposal.since = std::max(proposal.since, head.node.version);
-        records_.Trim();
         return std::nullopt;
       }
       PK_CHECK(cover == KnownRecords::Cover::kGone,
@@ -276,7 +277,7 @@ class QueuedCommit {
   const std::string entry_path_;
   bool may_be_queued_ = false;
   std::string commit_file_;
-  KnownRecords records_;
+  const std::shared_ptr<KnownRecords> records_;
   int64_t seen_version_ = -1;
   SteadyTime moved_at_{};
   Duration patience_ = kStandstill;

@@ -164,7 +164,8 @@ TEST_F(Rounds, FitIntoOneRequestWhateverTheReasons) {
   ASSERT_THAT(tree_client_->Commit(create), IsOk());
   MetadataFiles files(*storage_, 1);
   const CatalogOptions options = Options();
-  const CommitContext context{other_sessions_, files, options};
+  RecordsByTable known;
+  const CommitContext context{other_sessions_, files, known, options};
   Backoff backoff = context.NewBackoff();
   TableMemory memory;
   PK_ASSERT_OK(const ReadHead head, LoadHead(other_sessions_, table_.key, backoff));
