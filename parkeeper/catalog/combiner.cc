@@ -67,7 +67,11 @@ class Combiner {
     while (goes_on.ok() && *goes_on && !stop_.stop_requested() && HoldsSession()) goes_on = Step();
     watch_.reset();
     ReleaseLease();
-    return goes_on.ok() ? CombineEnd::kNothingToDo : CombineEnd::kFailed;
+    if (goes_on.ok()) return CombineEnd::kNothingToDo;
+    // Those who wait in the queue only see that nobody works for them.
+    LogFailure(fmt::format("commits that wait for the table {} are not carried out", key_),
+               goes_on.error());
+    return CombineEnd::kFailed;
   }
 
  private:

@@ -301,6 +301,32 @@ TEST_F(CommitFaults, TheSweepReadsAboutAsManyRecordsAsItRemoves) {
   EXPECT_LE(records, 300) << "of 100 rounds that remove about one record each";
 }
 
+TEST_F(CommitFaults, AMergeThatFailsIsNoReasonNotToCommitButIsLogged) {
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), IsOk());
+  NewTableRequest request;
+  request.properties = {{"commit.manifest.min-count-to-merge", "3"}};
+  PK_ASSERT_OK(const LoadedTable table, catalog_->CreateTable(kOrders, request));
+  const auto append = [&](Catalog& catalog, int n) {
+    auto commit = BadAppend(table, ids_.NewUuid7(clock_), "memory://lake/f" + std::to_string(n));
+    std::get<iceberg::AppendFiles>(commit.change).files[0].spec_id = 0;
+    PK_ASSERT_OK(const auto result, catalog.Commit(table.key, commit, CommitId::kNew));
+    ASSERT_TRUE(std::holds_alternative<Committed>(result));
+  };
+  for (int n = 0; n < 3; ++n) append(*catalog_, n);
+  PK_ASSERT_OK(const LoadedTable before, other_->LoadTable(kOrders));
+  PK_ASSERT_OK(const auto list,
+               manifest::ReadManifestList(*storage::ReadAll(
+                   *storage_, before.metadata->current_snapshot()->manifest_list)));
+  ASSERT_EQ(list.size(), 3u);
+  ASSERT_THAT(storage_->Remove(list[1].location), IsOk());
+  ::testing::internal::CaptureStderr();
+  append(*other_, 3);
+  EXPECT_THAT(
+      ::testing::internal::GetCapturedStderr(),
+      ::testing::AllOf(::testing::HasSubstr("warning " + table.metadata->location),
+                       ::testing::HasSubstr("unmerged"), ::testing::HasSubstr(list[1].location)));
+}
+
 // Of a process that nobody is in the way of: its rounds read the records of all versions once.
 TEST_F(CommitFaults, IdsThatMayBeRepeatedMakeARoundReadTheNewRecordsOnly) {
   ASSERT_THAT(other_->CreateNamespace(kSales, {}), IsOk());

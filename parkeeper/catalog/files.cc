@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "parkeeper/base/log.h"
 #include "parkeeper/base/parallel.h"
 #include "parkeeper/catalog/files_internal.h"
 #include "parkeeper/manifest/manifest_list.h"
@@ -80,7 +81,11 @@ Result<> MetadataFiles::Write(const std::vector<NewFile>& files, Backoff& backof
 }
 
 void MetadataFiles::Discard(const std::vector<NewFile>& files) {
-  for (const NewFile& file : files) static_cast<void>(storage_.Remove(file.location));
+  for (const NewFile& file : files) {
+    const Result<> removed = storage_.Remove(file.location);
+    if (removed.ok() || removed.error().code() == ErrorCode::kNotFound) continue;
+    LogFailure(fmt::format("{} is left as an orphan", file.location), removed.error());
+  }
 }
 
 void MetadataFiles::Remember(const std::string& location,
@@ -92,6 +97,13 @@ void MetadataFiles::Remember(const std::string& manifest_list,
                              std::vector<ManifestFile> manifests) {
   manifests_.Put(manifest_list,
                  std::make_shared<const std::vector<ManifestFile>>(std::move(manifests)));
+}
+
+void LogFailure(std::string_view what, const Error& error) {
+  const bool for_now =
+      error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kOutcomeUnknown;
+  Log(for_now ? LogLevel::kInfo : LogLevel::kWarning,
+      fmt::format("{}: {}", what, error.ToString()));
 }
 
 std::string MetadataLocation(const TableMetadata& metadata, int64_t version, IdSource& ids) {

@@ -79,7 +79,8 @@ class MetadataFiles {
   // All files durable, or an error; written in parallel. What was written before the error is
   // removed: nobody else can know it yet.
   Result<> Write(const std::vector<NewFile>& files, Backoff& backoff);
-  // Files of our own that can be in no table; what cannot be removed now is left to orphan removal.
+  // Files of our own that can be in no table; what cannot be removed now is left to orphan removal,
+  // and the log says so.
   void Discard(const std::vector<NewFile>& files);
 
   // Remembers what a file of this name holds, or will once it is written.
@@ -99,6 +100,10 @@ class MetadataFiles {
   static constexpr size_t kSmallManifest = 65'536;
   LocationCache<std::string> small_manifests_{512};
 };
+
+// Says in the log that work failed for which nobody waits: a warning, unless something is only out
+// of reach for now.
+void LogFailure(std::string_view what, const Error& error);
 
 // "<table>/metadata/00007-<uuid>.metadata.json"
 std::string MetadataLocation(const iceberg::TableMetadata& metadata, int64_t version,

@@ -146,9 +146,7 @@ Result<std::vector<iceberg::TableUpdate>> Group::ProduceRun(
   PreparedAppend prepared = PK_TRY(PrepareAppend(run, state_, ids_));
   const auto parent = state_.FindRef(prepared.branch);
   auto present = PK_TRY(Manifests(parent.get()));
-  // A merge is for speed: what cannot be read is not what this commit is about.
-  static_cast<void>(
-      MergeManifests(files_, state_, prepared.snapshot_id, present, prepared.files, ids_));
+  MergeManifests(files_, state_, prepared.snapshot_id, present, prepared.files, ids_);
   ProducedSnapshot produced =
       PK_TRY(ProduceSnapshot(prepared, state_, present, clock_.WallMs(), ids_));
   // The next run of this group stands on a list that is not written yet.

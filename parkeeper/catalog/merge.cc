@@ -39,27 +39,8 @@ bool ReadsAllPartitionValues(const iceberg::PartitionSpec& spec, const iceberg::
   });
 }
 
-}  // namespace
-
-std::vector<size_t> ChooseMerge(const std::vector<ManifestFile>& manifests,
-                                const MergeOptions& options) {
-  std::map<std::pair<int, int32_t>, std::vector<size_t>> alike;  // by size and spec
-  for (size_t i = 0; i < manifests.size(); ++i) {
-    const ManifestFile& manifest = manifests[i];
-    if (manifest.content != iceberg::ManifestContent::kData) continue;
-    if (manifest.length * 2 > options.target_bytes) continue;
-    alike[{SizeOf(manifest.length), manifest.spec_id}].push_back(i);
-  }
-  for (auto& [key, places] : alike) {
-    const size_t least = key.first == 0 ? std::max<size_t>(options.min_count, 2) : kLargerAtOnce;
-    if (places.size() >= least) return std::move(places);
-  }
-  return {};
-}
-
-Result<> MergeManifests(MetadataFiles& metadata_files, const TableMetadata& metadata,
-                        int64_t snapshot_id, std::vector<ManifestFile>& present,
-                        std::vector<NewFile>& files, IdSource& ids) {
+Result<> TryMerge(MetadataFiles& metadata_files, const TableMetadata& metadata, int64_t snapshot_id,
+                  std::vector<ManifestFile>& present, std::vector<NewFile>& files, IdSource& ids) {
   if (metadata.Property("commit.manifest-merge.enabled", "true") == "false") return {};
   const std::vector<size_t> places = ChooseMerge(
       present,
@@ -99,6 +80,32 @@ Result<> MergeManifests(MetadataFiles& metadata_files, const TableMetadata& meta
   present[places.front()] = std::move(written.file);
   for (size_t i = places.size(); i-- > 1;) present.erase(present.begin() + ptrdiff_t(places[i]));
   return {};
+}
+
+}  // namespace
+
+std::vector<size_t> ChooseMerge(const std::vector<ManifestFile>& manifests,
+                                const MergeOptions& options) {
+  std::map<std::pair<int, int32_t>, std::vector<size_t>> alike;  // by size and spec
+  for (size_t i = 0; i < manifests.size(); ++i) {
+    const ManifestFile& manifest = manifests[i];
+    if (manifest.content != iceberg::ManifestContent::kData) continue;
+    if (manifest.length * 2 > options.target_bytes) continue;
+    alike[{SizeOf(manifest.length), manifest.spec_id}].push_back(i);
+  }
+  for (auto& [key, places] : alike) {
+    const size_t least = key.first == 0 ? std::max<size_t>(options.min_count, 2) : kLargerAtOnce;
+    if (places.size() >= least) return std::move(places);
+  }
+  return {};
+}
+
+void MergeManifests(MetadataFiles& metadata_files, const TableMetadata& metadata,
+                    int64_t snapshot_id, std::vector<ManifestFile>& present,
+                    std::vector<NewFile>& files, IdSource& ids) {
+  const Result<> merged = TryMerge(metadata_files, metadata, snapshot_id, present, files, ids);
+  if (merged.ok()) return;
+  LogFailure(fmt::format("{}: manifests are left unmerged", metadata.location), merged.error());
 }
 
 }  // namespace pk::catalog

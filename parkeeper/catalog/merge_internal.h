@@ -29,10 +29,11 @@ std::vector<size_t> ChooseMerge(const std::vector<iceberg::ManifestFile>& manife
 
 // Merges at most one group of `present`, the manifests of the parent, for the snapshot
 // `snapshot_id`: the new manifest takes the place of the first of them, and is added to `files`.
-// Leaves both alone when there is nothing to merge, or when the table wants none
-// (commit.manifest-merge.enabled). An error: of reading what is there; nothing is changed.
-Result<> MergeManifests(MetadataFiles& metadata_files, const iceberg::TableMetadata& metadata,
-                        int64_t snapshot_id, std::vector<iceberg::ManifestFile>& present,
-                        std::vector<NewFile>& files, IdSource& ids);
+// Leaves both alone when there is nothing to merge, when the table wants none
+// (commit.manifest-merge.enabled), and when what is there cannot be read, which the log says: a
+// merge is for speed, and not what the commit is about.
+void MergeManifests(MetadataFiles& metadata_files, const iceberg::TableMetadata& metadata,
+                    int64_t snapshot_id, std::vector<iceberg::ManifestFile>& present,
+                    std::vector<NewFile>& files, IdSource& ids);
 
 }  // namespace pk::catalog

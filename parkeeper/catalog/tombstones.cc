@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "parkeeper/catalog/coordinated_catalog_internal.h"
@@ -80,7 +82,9 @@ void SweepTombstones(const CommitContext& context, const std::string& key) {
   RetryPolicy once = context.options.retry;
   once.within = std::chrono::milliseconds(0);
   Backoff backoff(once, *context.options.clock, *context.options.ids);
-  static_cast<void>(SweepBucket(context, key, backoff));
+  const Result<> swept = SweepBucket(context, key, backoff);
+  if (swept.ok()) return;
+  LogFailure(fmt::format("what is left of dropped tables beside {} stays", key), swept.error());
 }
 
 }  // namespace pk::catalog

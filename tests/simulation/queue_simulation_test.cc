@@ -326,6 +326,19 @@ TEST(CommitQueue, CancelsAtTheDeadlineAndNobodyAppliesItThen) {
   });
 }
 
+TEST(CommitQueue, SaysInTheLogWhyNobodyCarriesOutWhatWaits) {
+  Simulation simulation(1);
+  Lake lake(simulation);
+  HoldLease(lake);
+  ASSERT_THAT(lake.storage().Remove(lake.table().metadata_location), IsOk());
+  ::testing::internal::CaptureStderr();
+  CommitBeside(lake, 1, [] {}, std::chrono::seconds(20));
+  EXPECT_THAT(::testing::internal::GetCapturedStderr(),
+              ::testing::AllOf(::testing::HasSubstr(lake.table().key),
+                               ::testing::HasSubstr(lake.table().metadata_location)));
+  EXPECT_THAT(lake.Reason("0"), ::testing::HasSubstr("cancelled"));
+}
+
 TEST(CommitQueue, RefusesMoreThanItHolds) {
   Simulation simulation(1);
   Lake lake(simulation);
