@@ -261,6 +261,37 @@ TEST_F(CommitFaults, TheWatchOfAWaiterGoesBeforeItsCoordinator) {
   EXPECT_EQ(lives.outlived, 0);
 }
 
+// At the deadline, just after it went with its session: nobody applies it then, and its writer
+// knows.
+TEST_F(CommitFaults, AnEntryThatIsGoneAtTheDeadlineIsCancelledToo) {
+  ASSERT_THAT(other_->CreateNamespace(kSales, {}), IsOk());
+  PK_ASSERT_OK(const LoadedTable table, other_->CreateTable(kOrders, {}));
+  const auto busy = coordination::OpenMemory(tree_);
+  ASSERT_THAT(busy->Create(LeasePath(table.key), "x", coordination::CreateMode::kEphemeral),
+              IsOk());
+  Lives lives;
+  int removed = 0;
+  lives.dies_before = [&](const std::vector<coordination::ReadRequest>& requests) {
+    if (requests.size() != 3 || requests[0].path.find("/q/c-") == std::string::npos) return false;
+    removed += busy->Remove(requests[0].path, 0).ok();
+    clock_.Advance(std::chrono::seconds(2));
+    return false;
+  };
+  coordination::SessionSource sessions{[&]() -> Result<std::unique_ptr<Coordinator>> {
+    return std::make_unique<MortalCoordinator>(tree_, lives);
+  }};
+  auto options = Options();
+  options.retry.within = std::chrono::milliseconds(1'500);
+  PK_ASSERT_OK(const auto writer, OpenCatalog(sessions, *storage_, options));
+  const iceberg::TableCommit commit = SetProperty("x");
+  EXPECT_THAT(writer->Commit(table.key, commit, CommitId::kNew),
+              IsErrorWith(ErrorCode::kUnavailable, "cancelled"));
+  EXPECT_EQ(removed, 1);
+  PK_ASSERT_OK(const auto again, other_->Commit(table.key, commit, CommitId::kMaybeRepeated));
+  ASSERT_TRUE(std::holds_alternative<Rejected>(again));
+  EXPECT_THAT(std::get<Rejected>(again).reason, ::testing::HasSubstr("cancelled by its writer"));
+}
+
 // A round stands on what a small cache, which all tables share, still has of its own snapshots.
 TEST_F(CommitFaults, AGroupMayGoBackToABranchAfterManyOthers) {
   ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), IsOk());

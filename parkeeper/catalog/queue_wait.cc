@@ -23,7 +23,7 @@ constexpr Duration kLookAgain = std::chrono::milliseconds(500);
 constexpr Duration kBeforeHelping = std::chrono::milliseconds(50);
 // A head that stands still for so long with work waiting has no combiner that is worth its lease.
 constexpr Duration kStandstill = std::chrono::seconds(2);
-// To find out, at the deadline, what became of the entry.
+// To find out what became of the entry of who waits no longer.
 constexpr std::chrono::milliseconds kToCancel = std::chrono::seconds(5);
 
 class QueuedCommit {
@@ -41,7 +41,7 @@ class QueuedCommit {
   Result<CommitResult> Run() {
     Result<CommitResult> result = Rounds();
     // As long as an entry can be in the queue, or come there, somebody may carry it out.
-    if (!result.ok() && may_be_queued_) result = OutcomeUnknown(result.error().message());
+    if (!result.ok() && may_be_queued_) result = Cancel(std::move(result).error());
     const bool unknown = !result.ok() && result.error().code() == ErrorCode::kOutcomeUnknown;
     if (!commit_file_.empty() && !unknown) context_.files.Discard({{commit_file_, ""}});
     return result;
@@ -61,9 +61,11 @@ class QueuedCommit {
       if (head->node.dropped) return Rejected{"the table was dropped"};
       PK_TRY(Enqueue(*head));
       if (auto result = PK_TRY(Wait())) return *std::move(result);
-      if (!backoff_.Wait()) return Unavailable("gave up waiting in the commit queue");
+      if (!backoff_.Wait()) return GaveUp();
     }
   }
+
+  static Error GaveUp() { return Unavailable("gave up waiting in the commit queue"); }
 
   // What the records after own_'s `since` say of the id; nullopt: nothing up to this head, and
   // that is its `since` from now on.
@@ -161,14 +163,12 @@ class QueuedCommit {
     std::unique_ptr<coordination::Watch> watch;  // goes before its session
     for (;;) {
       if (watch == nullptr) PK_TRY(StartWatch(session, watch));
-      const Result<Look> look = LookAtQueue();
-      if (!look.ok() && clock_.Now() >= backoff_.deadline()) return Cancel();
-      if (!look.ok()) return look.error();
-      if (!look->head) return std::optional<CommitResult>();
-      if (!look->entry || look->head->node.dropped) return LookInRecordsOf(*look->head);
-      if (clock_.Now() >= backoff_.deadline()) return Cancel();
-      NoticeProgress(*look->head);
-      const Duration pause = HelpIfNeeded(look->lease);
+      const Look look = PK_TRY(LookAtQueue());
+      if (!look.head) return std::optional<CommitResult>();
+      if (!look.entry || look.head->node.dropped) return LookInRecordsOf(*look.head);
+      PK_CHECK(clock_.Now() < backoff_.deadline(), GaveUp());
+      NoticeProgress(*look.head);
+      const Duration pause = HelpIfNeeded(look.lease);
       const SteadyTime until = std::min(clock_.Now() + pause, backoff_.deadline());
       if (watch != nullptr) {
         watch->Wait(until, {});
@@ -231,23 +231,27 @@ class QueuedCommit {
     return Duration(1 + int64_t(context_.options.ids->Random64() % uint64_t(longest.count())));
   }
 
-  // At the deadline: a round of our own that changes nothing and records that the commit is
-  // rejected. From then on nobody applies the id, whatever copies of its entry are still to come;
-  // taking the entry away, or marking it, would not keep them from being taken for new ones.
-  MaybeResult Cancel() {
-    const auto unknown = [](const Error& error) { return OutcomeUnknown(error.message()); };
+  // Whoever stops waiting, for whatever reason, makes a round of his own that changes nothing and
+  // records that the commit is rejected. From then on nobody applies the id, whatever copies of its
+  // entry are still to come; taking the entry away, or marking it, would not keep them from being
+  // taken for new ones.
+  Result<CommitResult> Cancel(Error why) {
     RetryPolicy policy = context_.options.retry;
     policy.within = kToCancel;
     Backoff to_cancel(policy, clock_, *context_.options.ids);
     do {
-      const auto cancelled = CancelAt(to_cancel);
-      if (!cancelled.ok() && may_be_queued_) return unknown(cancelled.error());
-      if (!cancelled.ok() || *cancelled) return cancelled;
-      // The head moved: others are at work, and may have decided it.
+      const auto outcome = CancelAt(to_cancel);
+      if (!outcome.ok()) return OutcomeUnknown(outcome.error().message());
+      if (*outcome) return **outcome;
+      if (may_be_queued_) continue;  // the head moved: others are at work, and may have decided it
+      const bool unknown = why.code() == ErrorCode::kOutcomeUnknown;
+      return Error(unknown ? ErrorCode::kUnavailable : why.code(),
+                   why.message() + "; the commit is cancelled");
     } while (to_cancel.Wait());
-    return OutcomeUnknown("gave up waiting in the commit queue, and did not come to cancel it");
+    return OutcomeUnknown(why.message() + ", and did not come to cancel the commit");
   }
 
+  // The outcome, if it has one already. Else it is cancelled, unless it may still be queued.
   MaybeResult CancelAt(Backoff& backoff) {
     const ReadHead head = PK_TRY(LoadHead(context_.sessions, key_, backoff));
     if (auto known = PK_TRY(LookInRecords(head, backoff))) return known;
@@ -263,9 +267,8 @@ class QueuedCommit {
                             .commits = {std::move(rejected)}};
     const auto moved = PK_TRY(MoveHead(context_.sessions, key_, head, head.node, record, removal,
                                        *context_.options.ids, backoff));
-    if (!std::holds_alternative<Moved>(moved)) return std::optional<CommitResult>();
-    may_be_queued_ = false;
-    return Unavailable("gave up waiting in the commit queue; the commit is cancelled");
+    may_be_queued_ = !std::holds_alternative<Moved>(moved);
+    return std::optional<CommitResult>();
   }
 
   TableCommits& table_;
