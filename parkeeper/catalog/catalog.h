@@ -71,8 +71,8 @@ struct Committed {
   LoadedTable table;
   std::optional<int64_t> snapshot_id;  // that it made
 };
-// Definitely not committed, and it never will be; files that only it would have used may be deleted
-// by their maker.
+// Definitely not committed, and it never will be: whoever asks again with the commit's id is told
+// the same. Files that only it would have used may be deleted by their maker.
 struct Rejected {
   std::string reason;  // what it collided with
 };
@@ -96,8 +96,8 @@ using MultiCommitResult = std::variant<std::vector<Committed>, Rejected>;
 enum class CommitId {
   kNew,            // made by the caller just now, and nobody else knows it until this call has
                    // returned: nothing needs to be looked up
-  kMaybeRepeated,  // looked up in the records first; the first outcome is given again, a rejection
-                   // is recorded, and every error is kOutcomeUnknown
+  kMaybeRepeated,  // looked up in the records first; the first outcome is given again, and every
+                   // error is kOutcomeUnknown
 };
 
 class Catalog {

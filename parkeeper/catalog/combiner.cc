@@ -212,7 +212,6 @@ class Combiner {
     entry.czxid = node.stat.czxid;
     Proposal& proposal = entry.proposal;
     proposal.id = *id;
-    proposal.must_record = true;
     proposal.entry_path = QueuePath(key_) + "/" + name;
     proposal.entry_version = node.stat.version;
     entry.is_multi = name.starts_with(kMultiPrefix);

@@ -148,16 +148,14 @@ class Round {
         }
       }
       verdict.recorded.reason = ShortReason(verdict.recorded.reason);
-      const Proposal& proposal = proposals_[i];
       // The own ones that a record names already have their answer, and whoever asks for one that
       // is too old is told the same every time.
       to_record_ |=
-          !proposal.entry_path.empty() || (!verdict.earlier && !verdict.recorded.unjudged &&
-                                           (verdict.recorded.committed || proposal.must_record));
+          !proposals_[i].entry_path.empty() || (!verdict.earlier && !verdict.recorded.unjudged);
     }
   }
 
-  // Nothing to be recorded: rejections of ids that nobody else knows, and outcomes known before.
+  // Nothing to be recorded: outcomes known before, and ids that are too old to judge.
   Result<RoundEnd> Settle() {
     const bool any =
         std::ranges::any_of(verdicts_, [](const Verdict& verdict) { return !verdict.earlier; });

@@ -81,6 +81,48 @@ TEST_F(CommitFaults, ARejectedIdOfTheFutureDoesNotStopTheSweep) {
   EXPECT_LT(records.size(), 300u);
 }
 
+// Although it would not be rejected any more.
+TEST_F(CommitFaults, ARejectionIsTheAnswerToWhoeverAsksAgain) {
+  ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), IsOk());
+  PK_ASSERT_OK(const LoadedTable table, catalog_->CreateTable(kOrders, {}));
+  PK_ASSERT_OK(const LoadedTable second, catalog_->CreateTable({kSales, "second"}, {}));
+  auto commit = BadAppend(table, ids_.NewUuid7(clock_), "memory://lake/f");
+  auto& append = std::get<iceberg::AppendFiles>(commit.change);
+  append.files[0].spec_id = 0;
+  append.schema_id = 1;
+  MultiTableCommit both{.id = ids_.NewUuid7(clock_), .parts = {}, .oldest_file_ms = 0};
+  both.parts = {{second.key, SetProperty("x").change}, {table.key, append}};
+  const auto reason = [&](Catalog& catalog, CommitId id) {
+    const auto result = catalog.Commit(table.key, commit, id);
+    EXPECT_THAT(result, IsOk());
+    const auto* rejected = result.ok() ? std::get_if<Rejected>(&*result) : nullptr;
+    return rejected == nullptr ? "committed" : rejected->reason;
+  };
+  const auto reason_of_both = [&](Catalog& catalog, CommitId id) {
+    const auto result = catalog.CommitAll(both, id);
+    EXPECT_THAT(result, IsOk());
+    const auto* rejected = result.ok() ? std::get_if<Rejected>(&*result) : nullptr;
+    return rejected == nullptr ? "committed" : rejected->reason;
+  };
+  const std::string why = reason(*catalog_, CommitId::kNew);
+  const std::string why_both = reason_of_both(*catalog_, CommitId::kNew);
+  EXPECT_THAT(why, ::testing::HasSubstr("schema"));
+  PK_ASSERT_OK(const auto other, iceberg::ParseSchemaText("a int"));
+  iceberg::UpdateTable mend;
+  mend.updates.emplace_back(
+      iceberg::AddSchema{std::make_shared<const iceberg::Schema>(other.type(), 1)});
+  ASSERT_THAT(
+      other_->Commit(table.key, {.id = ids_.NewUuid7(clock_), .change = mend, .oldest_file_ms = 0},
+                     CommitId::kNew),
+      IsOk());
+  EXPECT_EQ(reason(*other_, CommitId::kMaybeRepeated), why);
+  EXPECT_EQ(reason_of_both(*other_, CommitId::kMaybeRepeated), why_both);
+  commit.id = ids_.NewUuid7(clock_);
+  both.id = ids_.NewUuid7(clock_);
+  EXPECT_EQ(reason(*other_, CommitId::kNew), "committed");
+  EXPECT_EQ(reason_of_both(*other_, CommitId::kNew), "committed");
+}
+
 // The same changes to another set of tables under the same id.
 TEST_F(CommitFaults, AnIdOfAnotherSetOfTablesIsNotCommitted) {
   ASSERT_THAT(catalog_->CreateNamespace(kSales, {}), IsOk());

@@ -48,14 +48,12 @@ struct Proposal {
   std::shared_ptr<const iceberg::TableCommit> commit = {};
   std::string refusal = {};
   size_t bytes = 0;  // of the commit as JSON
-  // A rejection is to be recorded: the id can have been sent before, or waits in the queue.
-  bool must_record = false;
   // Its entry in the queue, at the version read; none: of the caller's own.
   std::string entry_path = {};
   int32_t entry_version = 0;
 
-  // Set by the round when it decided. Of one that was not recorded (see must_record) the version
-  // is 0.
+  // Set by the round when it decided. Of one that no record names, for the table was dropped or the
+  // id is too old to judge, the version is 0.
   std::optional<Outcome> outcome = {};
 };
 

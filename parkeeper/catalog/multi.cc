@@ -158,7 +158,7 @@ class MultiRound {
     recorded.reason = ShortReason(reason);
     // Of a table that is gone nobody knows any more what its records said.
     const bool gone = std::ranges::any_of(tables_, [](const Table& t) { return !t.head; });
-    recorded.unjudged = too_old_ || (gone && proposal_.must_record);
+    recorded.unjudged = too_old_ || (gone && proposal_.repeated);
     size_t first = 0;
     while (first < tables_.size() && (!tables_[first].head || tables_[first].head->node.dropped)) {
       ++first;
@@ -170,14 +170,6 @@ class MultiRound {
       extra.Check(HeadPath(proposal_.parts[i].key), tables_[i].head->stat.version);
     }
     const std::string& key = proposal_.parts[first].key;
-    if (!proposal_.queued && !proposal_.must_record) {
-      Transaction checks;
-      checks.Check(HeadPath(key), tables_[first].head->stat.version).Append(extra);
-      if (!PK_TRY(HoldsNow(context_.sessions, checks, backoff_))) {
-        return std::optional<MultiOutcome>();
-      }
-      return std::optional<MultiOutcome>(std::move(recorded));
-    }
     for (const Entry& entry : entries_) extra.Remove(entry.path, entry.version);
     RecordNode record{.round = context_.options.ids->NewUuid4().ToString(),
                       .dropped = false,
@@ -305,7 +297,7 @@ Result<std::optional<MultiProposal>> ReadMultiEntry(const CommitContext& context
     if (node.tables.empty()) continue;
     MultiProposal proposal{.id = id, .request_hash = node.request_hash, .parts = {}};
     proposal.queued = true;
-    proposal.must_record = true;
+    proposal.repeated = true;
     for (const auto& table : node.tables) {
       proposal.parts.push_back({table.key, table.since, nullptr});
     }

@@ -36,7 +36,7 @@ class MultiCommit {
     std::iota(order_.begin(), order_.end(), size_t{0});
     std::ranges::sort(order_, {}, [&](size_t i) { return commit.parts[i].table_key; });
     proposal_.id = commit.id;
-    proposal_.must_record = id == CommitId::kMaybeRepeated;
+    proposal_.repeated = id == CommitId::kMaybeRepeated;
     for (const size_t i : order_) {
       auto part = std::make_shared<const iceberg::TableCommit>(
           iceberg::TableCommit{.id = commit.id,
@@ -245,7 +245,7 @@ class MultiCommit {
     MultiProposal cancelled = proposal_;
     for (auto& part : cancelled.parts) part.commit = nullptr;
     cancelled.refusal = ShortReason("cancelled by its writer: " + why.message());
-    cancelled.must_record = true;
+    cancelled.repeated = true;
     do {
       // Not as one of the queues, which would only be looked for when its entries are gone.
       cancelled.queued = false;

@@ -27,8 +27,8 @@ struct MultiProposal {
   uint64_t request_hash = 0;
   std::vector<Part> parts;  // by key
   std::string refusal = {};
-  bool must_record = false;  // as of a Proposal
-  bool queued = false;       // there are entries, which go with the decision
+  bool repeated = false;  // the id can have been sent before, or waits in the queues
+  bool queued = false;    // there are entries, which go with the decision
 };
 
 // What records say of it: committed with an outcome for each part, or rejected.

@@ -156,7 +156,6 @@ TEST_F(Rounds, FitIntoOneRequestWhateverTheReasons) {
   for (size_t i = 0; i < kMostInRound; ++i) {
     Proposal proposal{.id = ids_.NewUuid7(clock_)};
     proposal.refusal = std::string(10'000, '\x01');
-    proposal.must_record = true;
     proposal.entry_path = EntryPath(table_.key, proposal.id);
     create.Create(proposal.entry_path, "");
     proposals.push_back(std::move(proposal));

@@ -170,7 +170,6 @@ Result<CommitResult> TableCommits::Commit(const iceberg::TableCommit& commit, Co
   own.proposal.id = commit.id;
   own.proposal.request_hash = RequestHash(commit);
   own.proposal.bytes = iceberg::ToJson(commit).size();
-  own.proposal.must_record = id == CommitId::kMaybeRepeated;
   // Lives as long as this call, and nobody looks at it after that.
   own.proposal.commit =
       std::shared_ptr<const iceberg::TableCommit>(std::shared_ptr<void>(), &commit);

@@ -85,7 +85,6 @@ void CommitOne(World& run, Process& process, const std::string& name) {
   const iceberg::TableCommit commit{.id = run.simulation.ids().NewUuid7(run.simulation.clock()),
                                     .change = DrawChange(run, name),
                                     .oldest_file_ms = run.simulation.clock().WallMs()};
-  // Of one that may have been sent before a rejection is a version too.
   CommitId id = run.simulation.Random(3) == 0 ? CommitId::kMaybeRepeated : CommitId::kNew;
   for (int calls = 0; process.alive() && calls < 10; ++calls) {
     const auto result = process.catalog().Commit(run.table.key, commit, id);
