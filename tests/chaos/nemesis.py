@@ -1,5 +1,5 @@
-"""The nemesis: kills and stops writers, combiners and servers by a schedule drawn from a seed. What it undoes later
-(a restart, SIGCONT) is on a list, so that a quorum comes back always."""
+"""The nemesis: kills and stops writers, combiners and servers, and cuts the network between them, by a schedule drawn
+from a seed. What it undoes later (a restart, SIGCONT, a cut) is on a list, so that a quorum comes back always."""
 import heapq
 import random
 import threading
@@ -18,9 +18,13 @@ SILENCE_SECONDS = 14  # a peer that is silent for ten ticks of a second is given
 
 
 class Nemesis:
-    def __init__(self, seed, writers, servers, hosts, session_seconds):
+    """`partitions` cuts the network (separate_servers.py); None: nothing is cut."""
+
+    def __init__(self, seed, writers, servers, hosts, session_seconds, partitions=None):
         self.random = random.Random(seed)
         self.writers, self.servers = writers, servers
+        self.partitions = partitions(servers, self.random) if partitions else None
+        self.deeds = DEEDS | (partitions.DEEDS if partitions else {})
         self.session_seconds = session_seconds
         self.later = []   # (when, number, what)
         self.done = Counter()
@@ -95,10 +99,21 @@ class Nemesis:
             self.stop_server(server)
         return True
 
+    def _on_network(self, deed):
+        seconds = self.partitions.cut(deed)
+        if seconds is not None:
+            self.after(seconds, self.partitions.heal)
+        return seconds is not None
+
     def strike(self):
-        deed = self.random.choices(list(DEEDS), DEEDS.values())[0]
-        on_writer = "writer" in deed or "combiner" in deed
-        if (self._on_writer if on_writer else self._on_servers)(deed):
+        deed = self.random.choices(list(self.deeds), self.deeds.values())[0]
+        if self.partitions and deed in self.partitions.DEEDS:
+            act = self._on_network
+        elif "writer" in deed or "combiner" in deed:
+            act = self._on_writer
+        else:
+            act = self._on_servers
+        if act(deed):
             self.done[deed] += 1
 
     def _undo(self, until):

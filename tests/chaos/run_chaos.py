@@ -1,8 +1,12 @@
-"""Writers on a real ensemble while writers, combiners and servers are killed and stopped; then the judge (judge.py).
+"""Writers on a real ensemble while writers, combiners and servers are killed and stopped, and the network between them
+is cut; then the judge (judge.py).
 
-    with_ensemble.py FOLDER -- run_chaos.py --writer-program PROGRAM [--seconds S] [--seed N] [--writers N]
+    unshare --net --mount --pid --fork --kill-child --mount-proc run_chaos.py --servers FOLDER --writer-program PROGRAM
+            [--seconds S] [--seed N] [--writers N]
+    with_ensemble.py FOLDER -- run_chaos.py --writer-program PROGRAM ...
 
-PARKEEPER names the binary. Prints the seed and what was done; ends with 1 and one line per finding. What belongs to a
+The second form is for machines without network namespaces: there nothing is cut. PARKEEPER names the binary; the first
+form needs tests/zookeeper in PYTHONPATH. Prints the seed and what was done; ends with 1 and one line per finding. What belongs to a
 finding (histories, logs, the lake's files) is kept in the folder that is named then.
 """
 import argparse
@@ -25,8 +29,6 @@ from servers import Servers
 from writers import Writers
 
 BINARY = os.environ["PARKEEPER"]
-CONNECT = os.environ["PARKEEPER_TEST_ZOOKEEPER"]
-ENSEMBLE = os.environ["PARKEEPER_TEST_ENSEMBLE"]
 SESSION_MS = 4000
 TABLE = "chaos.events"
 
@@ -49,12 +51,22 @@ def wait_for_appends(writers, seconds):
     raise AssertionError("nobody could append anything in time")
 
 
-def rage(arguments, folder, lake):
+def open_servers(arguments):
+    """(servers, machines of the writers, what cuts the network between them)"""
+    if arguments.servers is None:
+        print("not in a network of its own, so nothing is cut", flush=True)
+        servers = Servers(BINARY, os.environ["PARKEEPER_TEST_ENSEMBLE"], os.environ["PARKEEPER_TEST_ZOOKEEPER"])
+        return servers, (), None
+    from separate_servers import Partitions, SeparateServers
+    servers = SeparateServers(BINARY, arguments.servers)
+    return servers, servers.machines, Partitions
+
+
+def rage(arguments, folder, lake, servers, machines, partitions):
     """The chaos itself; (what was done, what nobody expected)."""
     writers = Writers(arguments.writer_program, lake, TABLE, folder / "histories", arguments.writers, arguments.rows,
-                      arguments.seed)
-    servers = Servers(BINARY, ENSEMBLE, CONNECT)
-    nemesis = Nemesis(arguments.seed, writers, servers, f"{CONNECT}/chaos", SESSION_MS / 1000)
+                      arguments.seed, machines)
+    nemesis = Nemesis(arguments.seed, writers, servers, f"{servers.connect}/chaos", SESSION_MS / 1000, partitions)
     try:
         for writer in range(arguments.writers):
             writers.start(writer)
@@ -66,9 +78,9 @@ def rage(arguments, folder, lake):
     return nemesis.done, writers.surprises + ([f"{late} writers did not end in time"] if late else [])
 
 
-def doctor(folder):
+def doctor(connect, folder):
     """What it finds; with the usual patience, and again when a busy machine starved it."""
-    lake = f"zk://{CONNECT}/chaos?warehouse=file://{folder}/data&session-timeout-ms=30000"
+    lake = f"zk://{connect}/chaos?warehouse=file://{folder}/data&session-timeout-ms=30000"
     for left in reversed(range(3)):
         try:
             return [f"doctor: {finding}" for finding in parkeeper(lake, "doctor", "--deep")["findings"]]
@@ -99,18 +111,20 @@ def main():
     parser.add_argument("--seed", type=int, default=int(os.environ.get("PARKEEPER_SEED", random.randrange(1, 10**6))))
     parser.add_argument("--writers", type=int, default=16)
     parser.add_argument("--rows", type=int, default=10, help="of each append")
+    parser.add_argument("--servers", help="a folder, which is emptied, for servers in a network that is cut")
     arguments = parser.parse_args()
     logging.getLogger("kazoo").setLevel(logging.CRITICAL)  # its servers come and go, as they are meant to
     print(f"seed {arguments.seed}; PARKEEPER_SEED draws its schedule again", flush=True)
+    servers, machines, partitions = open_servers(arguments)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="parkeeper-chaos-"))
-    lake = f"zk://{CONNECT}/chaos?warehouse=file://{folder}/data&session-timeout-ms={SESSION_MS}"
+    lake = f"zk://{servers.connect}/chaos?warehouse=file://{folder}/data&session-timeout-ms={SESSION_MS}"
     parkeeper(lake, "namespace", "create", "chaos")
     parkeeper(lake, "table", "create", TABLE, "--schema", "writer bigint, number bigint, row bigint")
-    done, surprises = rage(arguments, folder, lake)
+    done, surprises = rage(arguments, folder, lake, servers, machines, partitions)
     told = history.load(folder / "histories")
-    found = evidence.gather(f"{CONNECT}/chaos")
+    found = evidence.gather(f"{servers.connect}/chaos")
     print(summary(arguments, done, told, found), flush=True)
-    findings = surprises + judge(told, found, arguments.rows) + doctor(folder)
+    findings = surprises + judge(told, found, arguments.rows) + doctor(servers.connect, folder)
     for finding in findings[:50]:
         print(f"FINDING {finding}")
     if findings:

@@ -10,7 +10,7 @@ HEALING_TRIES = 3  # each waits as long as the command does
 
 class Servers:
     def __init__(self, binary, folder, connect):
-        self.binary, self.folder = binary, pathlib.Path(folder)
+        self.binary, self.folder, self.connect = binary, pathlib.Path(folder), connect
         self.ports = [int(host.rsplit(":", 1)[1]) for host in connect.split(",")]
         self.down = {}        # server to None, or "to be started"
         self.starting = None  # (server, the command)

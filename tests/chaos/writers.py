@@ -7,7 +7,9 @@ import time
 
 
 class Writers:
-    def __init__(self, program, lake, table, folder, count, rows, seed):
+    """On `machines`, hosts of network.py, in turn; without any, here. A twin is on another one than its writer."""
+
+    def __init__(self, program, lake, table, folder, count, rows, seed, machines=()):
         self.program, self.lake, self.table = program, lake, table
         self.folder, self.rows, self.seed = pathlib.Path(folder), rows, seed
         self.running = {}     # writer to process
@@ -15,25 +17,28 @@ class Writers:
         self.twins = []
         self.starts = 0
         self.count = count
+        self.machines = machines
         self.surprises = []   # sentences
         (self.folder / "commits").mkdir(parents=True)
 
     def history(self, writer):
         return self.folder / f"writer-{writer}.history"
 
-    def _spawn(self, name, *arguments):
+    def _spawn(self, name, place, *arguments):
+        command = [self.program, *map(str, arguments)]
+        if self.machines:
+            command = self.machines[place % len(self.machines)].inside(*command)
         with open(self.folder / f"{name}.log", "ab") as log:
-            return subprocess.Popen([self.program, *map(str, arguments)], stdin=subprocess.DEVNULL,
-                                    stdout=subprocess.DEVNULL, stderr=log)
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
 
     def start(self, writer):
         self.starts += 1
-        self.running[writer] = self._spawn(f"writer-{writer}", "write", self.lake, self.table, self.folder, writer,
+        self.running[writer] = self._spawn(f"writer-{writer}", writer, "write", self.lake, self.table, self.folder, writer,
                                            self.rows, self.seed * 100_003 + self.starts)
 
     def ask_beside(self, writer):
         """A second process asks what became of the append that this one has on its way."""
-        self.twins.append(self._spawn(f"twin-{len(self.twins)}", "ask", self.lake, self.table, self.folder, writer,
+        self.twins.append(self._spawn(f"twin-{len(self.twins)}", writer + 1, "ask", self.lake, self.table, self.folder, writer,
                                       len(self.twins)))
 
     def lines(self, writer):

@@ -5,12 +5,8 @@ emptied. Runs in a network of its own: network.py says how.
 """
 import atexit
 import functools
-import glob
-import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import threading
 import time
@@ -19,6 +15,7 @@ import uuid
 from collections import namedtuple
 
 from network import Network
+from separate_server import PATIENCE, SILENT_TICKS, Server, await_that, fetch_server, now
 
 BINARY = os.environ["PARKEEPER"]
 PARTICIPANT = os.environ["PARKEEPER_PARTICIPANT"]
@@ -26,96 +23,7 @@ FOLDER = os.environ["PARKEEPER_TEST_FOLDER"]
 
 TICK = 0.5
 # A server that is not heard for so long is given up: by its leader, or by its followers.
-SILENCE = 10 * TICK
-PATIENCE = 120.0  # for what must happen, on a machine that others load
-
-
-def now():
-    return time.monotonic()
-
-
-def await_that(what, condition):
-    """Looks again and again until the condition is true, and returns what it gave."""
-    deadline = now() + PATIENCE
-    while True:
-        found = condition()
-        if found:
-            return found
-        if now() > deadline:
-            raise AssertionError(f"not within {PATIENCE} s: {what}")
-        time.sleep(0.05)
-
-
-class Server:
-    def __init__(self, number, host, classpath):
-        self.number, self.host = number, host
-        self.folder = f"{FOLDER}/server-{number}"
-        self.classpath = classpath
-        self.process = None
-        self.stopped = False
-
-    def start(self, servers):
-        os.makedirs(f"{self.folder}/data", exist_ok=True)
-        with open(f"{self.folder}/data/myid", "w") as file:
-            file.write(str(self.number))
-        settings = {
-            "clientPort": 2181, "clientPortAddress": self.host.address, "dataDir": f"{self.folder}/data",
-            "tickTime": int(TICK * 1000), "initLimit": 30, "syncLimit": int(SILENCE / TICK), "maxSessionTimeout": 300_000,
-            "admin.enableServer": "false", "4lw.commands.whitelist": "srvr,cons", "preAllocSize": 4096,
-            "extendedTypesEnabled": "true",
-            **{f"server.{server.number}": f"{server.host.address}:2888:3888" for server in servers}}
-        with open(f"{self.folder}/zoo.cfg", "w") as file:
-            file.writelines(f"{key}={value}\n" for key, value in settings.items())
-        with open(f"{self.folder}/server.log", "a") as log:
-            self.process = subprocess.Popen(
-                self.host.inside("java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                                 # One that was cut off asks for its peers ever more seldom, up to each minute.
-                                 "-Dzookeeper.fastleader.maxNotificationInterval=800",
-                                 "-Djava.net.preferIPv4Stack=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",
-                                 "-Dorg.slf4j.simpleLogger.showDateTime=true", "-cp", self.classpath,
-                                 "org.apache.zookeeper.server.quorum.QuorumPeerMain", f"{self.folder}/zoo.cfg"),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def ask(self, word):
-        """The answer to a four letter word, asked from the router, which no cut concerns; "" without one."""
-        answer = b""
-        try:
-            with socket.create_connection((self.host.address, 2181), 2) as connection:
-                connection.settimeout(2)
-                connection.sendall(word.encode())
-                while piece := connection.recv(65536):
-                    answer += piece
-        except OSError:
-            return ""
-        return answer.decode()
-
-    def role(self):
-        if self.stopped or self.process is None:
-            return ""
-        return self.ask("srvr").partition("Mode: ")[2].partition("\n")[0]
-
-    def serves(self, host):
-        return not self.stopped and f"/{host.address}:" in self.ask("cons")
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
-        self.process = None
-
-    def stop(self):
-        """Returns when it stands still: until one thread has taken the signal the others go on."""
-        self.process.send_signal(signal.SIGSTOP)
-        self.stopped = True
-        await_that("the server stands still", lambda: set(self.thread_states()) == {"T"})
-
-    def thread_states(self):
-        for thread in glob.glob(f"/proc/{self.process.pid}/task/*/stat"):
-            with open(thread) as file:
-                yield file.read().rpartition(")")[2].split()[0]
-
-    def wake(self):
-        self.process.send_signal(signal.SIGCONT)
-        self.stopped = False
+SILENCE = SILENT_TICKS * TICK
 
 
 class Ensemble:
@@ -123,12 +31,9 @@ class Ensemble:
 
     def __init__(self):
         shutil.rmtree(FOLDER, ignore_errors=True)
-        fetched = subprocess.run([BINARY, "--json", "ensemble", "fetch"], capture_output=True, text=True, timeout=60)
-        if fetched.returncode != 0:
-            raise AssertionError(f"no server: {fetched.stderr}")
-        classpath = json.loads(fetched.stdout)["classpath"]
+        classpath = fetch_server(BINARY)
         self.network = Network()
-        self.servers = [Server(number, self.network.add_host(), classpath) for number in (1, 2, 3)]
+        self.servers = [Server(number, self.network.add_host(), FOLDER, classpath, TICK) for number in (1, 2, 3)]
         self.here, self.there, self.elsewhere = (self.network.add_host() for _ in range(3))
         self.mend()
 
