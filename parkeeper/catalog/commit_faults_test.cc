@@ -243,39 +243,27 @@ class MortalWatch final : public coordination::Watch {
   std::weak_ptr<int> life_;
   Lives& lives_;
 };
-class MortalCoordinator final : public Coordinator {
+class MortalCoordinator final : public testing::ForwardingCoordinator {
  public:
   MortalCoordinator(std::shared_ptr<coordination::MemoryTree> tree, Lives& lives)
-      : tree_(std::move(tree)), inner_(coordination::OpenMemory(tree_)), lives_(lives) {}
-  Result<coordination::Node> Get(std::string_view path) override { return inner_->Get(path); }
-  Result<std::vector<std::string>> List(std::string_view path) override {
-    return inner_->List(path);
-  }
+      : ForwardingCoordinator(coordination::OpenMemory(tree)),
+        tree_(std::move(tree)),
+        lives_(lives) {}
   Result<std::vector<Result<coordination::ReadReply>>> Read(
       const std::vector<coordination::ReadRequest>& requests) override {
     if (lives_.dies_before && lives_.dies_before(requests)) {
-      coordination::ExpireSession(*tree_, inner_->session().id());
+      coordination::ExpireSession(*tree_, session().id());
     }
-    return inner_->Read(requests);
-  }
-  Result<std::vector<Result<coordination::NodeStat>>> Stats(
-      const std::vector<std::string>& paths) override {
-    return inner_->Stats(paths);
-  }
-  Result<CommitOutcome> Commit(const Transaction& transaction) override {
-    return inner_->Commit(transaction);
+    return ForwardingCoordinator::Read(requests);
   }
   Result<std::unique_ptr<coordination::Watch>> StartWatch(std::string_view path,
                                                           coordination::WatchScope scope) override {
-    auto inner = PK_TRY(inner_->StartWatch(path, scope));
-    return std::make_unique<MortalWatch>(std::move(inner), life_, lives_);
+    auto watch = PK_TRY(ForwardingCoordinator::StartWatch(path, scope));
+    return std::make_unique<MortalWatch>(std::move(watch), life_, lives_);
   }
-  Result<> Sync() override { return inner_->Sync(); }
-  coordination::Session& session() override { return inner_->session(); }
 
  private:
   std::shared_ptr<coordination::MemoryTree> tree_;
-  std::unique_ptr<Coordinator> inner_;
   Lives& lives_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
 };

@@ -13,6 +13,7 @@
 #include "parkeeper/storage/memory.h"
 #include "tests/simulation/for_each_seed.h"
 #include "tests/simulation/simulated_process.h"
+#include "tests/support/forwarding_coordinator.h"
 #include "tests/support/matchers.h"
 
 namespace pk::catalog {
@@ -38,53 +39,34 @@ struct Script {
   bool counts = false;
 };
 
-class ScriptedCoordinator final : public Coordinator {
-  template <class Body>
-  auto Call(const Body& body) {
-    script_.calls += script_.counts;
-    const bool fails = script_.counts && script_.calls == script_.fault_at;
-    if (fails) simulation_.SetFaults(*inner_, script_.fault);
-    auto result = body();
-    if (fails) simulation_.SetFaults(*inner_, {});
-    return result;
-  }
-
+class ScriptedCoordinator final : public testing::ForwardingCoordinator {
  public:
   ScriptedCoordinator(Simulation& simulation, Script& script)
-      : simulation_(simulation), script_(script), inner_(simulation.MakeClient()) {}
+      : ForwardingCoordinator(simulation.MakeClient()), simulation_(simulation), script_(script) {}
 
-  Result<coordination::Node> Get(std::string_view path) override {
-    return Call([&] { return inner_->Get(path); });
-  }
-  Result<std::vector<std::string>> List(std::string_view path) override {
-    return Call([&] { return inner_->List(path); });
-  }
   Result<std::vector<Result<coordination::ReadReply>>> Read(
       const std::vector<coordination::ReadRequest>& requests) override {
     for (const coordination::ReadRequest& each : requests) {
       script_.records += script_.counts && each.path.find("/r/") != std::string::npos;
     }
-    return Call([&] { return inner_->Read(requests); });
-  }
-  Result<std::vector<Result<coordination::NodeStat>>> Stats(
-      const std::vector<std::string>& paths) override {
-    return Call([&] { return inner_->Stats(paths); });
+    return ForwardingCoordinator::Read(requests);
   }
   Result<CommitOutcome> Commit(const Transaction& transaction) override {
     script_.writes += script_.counts;
-    return Call([&] { return inner_->Commit(transaction); });
+    return ForwardingCoordinator::Commit(transaction);
   }
-  Result<std::unique_ptr<coordination::Watch>> StartWatch(std::string_view path,
-                                                          coordination::WatchScope scope) override {
-    return Call([&] { return inner_->StartWatch(path, scope); });
-  }
-  Result<> Sync() override { return inner_->Sync(); }
-  coordination::Session& session() override { return inner_->session(); }
 
  private:
+  void Around(const std::function<void()>& call) override {
+    script_.calls += script_.counts;
+    const bool fails = script_.counts && script_.calls == script_.fault_at;
+    if (fails) simulation_.SetFaults(inner(), script_.fault);
+    call();
+    if (fails) simulation_.SetFaults(inner(), {});
+  }
+
   Simulation& simulation_;
   Script& script_;
-  const std::unique_ptr<Coordinator> inner_;
 };
 
 // A process without faults of its own, whose calls follow a script.

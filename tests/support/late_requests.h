@@ -12,6 +12,7 @@
 #include "parkeeper/catalog/catalog.h"
 #include "parkeeper/coordination/memory.h"
 #include "parkeeper/storage/memory.h"
+#include "tests/support/forwarding_coordinator.h"
 #include "tests/support/matchers.h"
 
 namespace pk::testing {
@@ -29,23 +30,11 @@ struct Stopped {
   std::vector<Transaction> held;
 };
 
-class HoldingCoordinator final : public Coordinator {
+class HoldingCoordinator final : public ForwardingCoordinator {
  public:
   HoldingCoordinator(std::unique_ptr<Coordinator> inner, Stopped& stopped)
-      : inner_(std::move(inner)), stopped_(stopped) {}
+      : ForwardingCoordinator(std::move(inner)), stopped_(stopped) {}
 
-  Result<coordination::Node> Get(std::string_view path) override { return inner_->Get(path); }
-  Result<std::vector<std::string>> List(std::string_view path) override {
-    return inner_->List(path);
-  }
-  Result<std::vector<Result<coordination::ReadReply>>> Read(
-      const std::vector<coordination::ReadRequest>& requests) override {
-    return inner_->Read(requests);
-  }
-  Result<std::vector<Result<coordination::NodeStat>>> Stats(
-      const std::vector<std::string>& paths) override {
-    return inner_->Stats(paths);
-  }
   Result<CommitOutcome> Commit(const Transaction& transaction) override {
     if (stopped_.holds > 0) {
       --stopped_.holds;
@@ -53,17 +42,10 @@ class HoldingCoordinator final : public Coordinator {
       return OutcomeUnknown("held");
     }
     if (stopped_.cut_off) return Unavailable("cut off");
-    return inner_->Commit(transaction);
+    return ForwardingCoordinator::Commit(transaction);
   }
-  Result<std::unique_ptr<coordination::Watch>> StartWatch(std::string_view path,
-                                                          coordination::WatchScope scope) override {
-    return inner_->StartWatch(path, scope);
-  }
-  Result<> Sync() override { return inner_->Sync(); }
-  coordination::Session& session() override { return inner_->session(); }
 
  private:
-  const std::unique_ptr<Coordinator> inner_;
   Stopped& stopped_;
 };
 

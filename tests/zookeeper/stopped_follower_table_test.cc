@@ -6,6 +6,7 @@
 #include "parkeeper/lake/lake.h"
 #include "parkeeper/table/append.h"
 #include "parkeeper/table/scan.h"
+#include "tests/support/forwarding_coordinator.h"
 #include "tests/support/read_all.h"
 #include "tests/support/temp_folder.h"
 #include "tests/zookeeper/stopped_follower_fixture.h"
@@ -25,36 +26,17 @@ using testing::IsOk;
 using testing::IsOkAnd;
 
 // Stops the follower just before the first modification is sent to it.
-class StopsBeforeACommit final : public Coordinator {
+class StopsBeforeACommit final : public testing::ForwardingCoordinator {
  public:
   StopsBeforeACommit(std::unique_ptr<Coordinator> inner, std::function<void()>& stop)
-      : inner_(std::move(inner)), stop_(stop) {}
+      : ForwardingCoordinator(std::move(inner)), stop_(stop) {}
 
-  Result<coordination::Node> Get(std::string_view path) override { return inner_->Get(path); }
-  Result<std::vector<std::string>> List(std::string_view path) override {
-    return inner_->List(path);
-  }
-  Result<std::vector<Result<coordination::ReadReply>>> Read(
-      const std::vector<coordination::ReadRequest>& requests) override {
-    return inner_->Read(requests);
-  }
-  Result<std::vector<Result<coordination::NodeStat>>> Stats(
-      const std::vector<std::string>& paths) override {
-    return inner_->Stats(paths);
-  }
   Result<CommitOutcome> Commit(const Transaction& transaction) override {
     if (const auto stop = std::exchange(stop_, nullptr)) stop();
-    return inner_->Commit(transaction);
+    return ForwardingCoordinator::Commit(transaction);
   }
-  Result<std::unique_ptr<coordination::Watch>> StartWatch(std::string_view path,
-                                                          WatchScope scope) override {
-    return inner_->StartWatch(path, scope);
-  }
-  Result<> Sync() override { return inner_->Sync(); }
-  coordination::Session& session() override { return inner_->session(); }
 
  private:
-  const std::unique_ptr<Coordinator> inner_;
   std::function<void()>& stop_;
 };
 
