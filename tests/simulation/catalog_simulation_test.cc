@@ -8,12 +8,10 @@
 #include <map>
 #include <set>
 
-#include "parkeeper/catalog/nodes_internal.h"
-#include "parkeeper/manifest/manifest_list.h"
-#include "parkeeper/manifest/manifest_reader.h"
 #include "parkeeper/storage/memory.h"
 #include "tests/simulation/for_each_seed.h"
 #include "tests/simulation/simulated_process.h"
+#include "tests/simulation/table_state.h"
 #include "tests/support/matchers.h"
 
 namespace pk::catalog {
@@ -47,7 +45,7 @@ struct World {
   std::unique_ptr<storage::Storage> storage;
   std::unique_ptr<Coordinator> client;  // of the checker, without faults
   LoadedTable table;
-  std::map<std::string, Fate> files;  // by location
+  std::map<std::string, Fate> files;  // by name
   struct Update {
     std::string property;                // that it alone sets
     std::optional<int64_t> on_snapshot;  // that it requires
@@ -62,16 +60,7 @@ struct World {
   int64_t swept = 0;
 };
 
-void Prepare(World& run) {
-  coordination::SessionSource sessions(
-      [&] { return Result<std::unique_ptr<Coordinator>>(run.simulation.MakeClient()); });
-  PK_ASSERT_OK(const auto catalog, OpenCatalog(sessions, *run.storage,
-                                               {.write_threads = 1,
-                                                .clock = &run.simulation.clock(),
-                                                .ids = &run.simulation.ids()}));
-  ASSERT_THAT(catalog->CreateNamespace({{"n"}}, {}), IsOk());
-  PK_ASSERT_OK(run.table, catalog->CreateTable(kTable, {}));
-}
+void Prepare(World& run) { run.table = MakeTables(run.simulation, *run.storage, {kTable}).front(); }
 
 Fate CommitOne(World& run, Process& process, const std::string& key, iceberg::TableCommit commit,
                Settle settle, const Pace& pace = {}) {
@@ -105,19 +94,9 @@ Fate CommitOne(World& run, Process& process, const std::string& key, iceberg::Ta
 
 void AppendOne(World& run, Process& process, const std::string& name, Settle settle,
                const Pace& pace) {
-  iceberg::DataFile file;
-  file.location = fmt::format("{}/data/{}.parquet", run.table.metadata->location, name);
-  file.record_count = 1;
-  file.file_size = 100;
-  iceberg::AppendFiles append;
-  append.files = {file};
-  append.schema_id = run.table.metadata->current_schema_id;
-  run.files[file.location] = Fate::kUnknown;
-  run.files[file.location] = CommitOne(run, process, run.table.key,
-                                       {.id = run.simulation.ids().NewUuid7(run.simulation.clock()),
-                                        .change = append,
-                                        .oldest_file_ms = run.simulation.clock().WallMs()},
-                                       settle, pace);
+  run.files[name] = Fate::kUnknown;
+  run.files[name] = CommitOne(run, process, run.table.key,
+                              CommitNow(run.simulation, AppendTo(run.table, name)), settle, pace);
 }
 
 // Sets a property of its own, on the condition that no snapshot came since it looked.
@@ -130,12 +109,10 @@ void UpdateOne(World& run, Process& process, const std::string& name, const Pace
   iceberg::UpdateTable update;
   update.requirements.emplace_back(iceberg::AssertRefSnapshotId{"main", made.on_snapshot});
   update.updates.emplace_back(iceberg::SetProperties{{{name, "set"}}});
-  const Uuid id = run.simulation.ids().NewUuid7(run.simulation.clock());
-  run.updates[id] = made;
-  run.updates[id].fate =
-      CommitOne(run, process, run.table.key,
-                {.id = id, .change = update, .oldest_file_ms = run.simulation.clock().WallMs()},
-                Settle::kByTheSameId, pace);
+  const iceberg::TableCommit commit = CommitNow(run.simulation, update);
+  run.updates[commit.id] = made;
+  run.updates[commit.id].fate =
+      CommitOne(run, process, run.table.key, commit, Settle::kByTheSameId, pace);
 }
 
 void Write(World& run, int writer, Settle settle, const ProcessFaults& faults, const Pace& pace) {
@@ -183,65 +160,9 @@ void Rename(World& run, const ProcessFaults& faults) {
     } else if (const auto found = process.catalog().LoadTable(kNames[from]); found.ok()) {
       iceberg::UpdateTable update;
       update.updates.emplace_back(iceberg::SetProperties{{{"p", "set"}}});
-      CommitOne(run, process, found->key,
-                {.id = run.simulation.ids().NewUuid7(run.simulation.clock()),
-                 .change = update,
-                 .oldest_file_ms = run.simulation.clock().WallMs()},
-                Settle::kByTheSameId);
+      CommitOne(run, process, found->key, CommitNow(run.simulation, update), Settle::kByTheSameId);
     }
   }
-}
-
-std::shared_ptr<const iceberg::TableMetadata> MetadataAt(World& run, const std::string& location) {
-  const auto json = storage::ReadAll(*run.storage, location);
-  EXPECT_THAT(json, IsOk());
-  if (!json.ok()) return nullptr;
-  const auto metadata = iceberg::ParseTableMetadata(*json);
-  EXPECT_THAT(metadata, IsOk());
-  if (!metadata.ok()) return nullptr;
-  return std::make_shared<const iceberg::TableMetadata>(*metadata);
-}
-
-// Every file that the metadata reaches must be there; counts how often each data file is named.
-std::map<std::string, int> Reachable(World& run, const std::string& location) {
-  std::map<std::string, int> found;
-  const auto metadata = MetadataAt(run, location);
-  if (metadata == nullptr) return found;
-  const auto snapshot = metadata->current_snapshot();
-  if (snapshot == nullptr) return found;
-  const auto list = storage::ReadAll(*run.storage, snapshot->manifest_list);
-  EXPECT_THAT(list, IsOk());
-  if (!list.ok()) return found;
-  const auto manifests = manifest::ReadManifestList(*list);
-  EXPECT_THAT(manifests, IsOk());
-  for (const iceberg::ManifestFile& manifest : *manifests) {
-    const auto bytes = storage::ReadAll(*run.storage, manifest.location);
-    EXPECT_THAT(bytes, IsOk());
-    if (!bytes.ok()) continue;
-    const auto entries =
-        manifest::ReadColumns(*bytes, manifest, {}, run.table.metadata->schema(), {});
-    EXPECT_THAT(entries, IsOk());
-    for (size_t i = 0; i < entries->size(); ++i) ++found[std::string(entries->location[i])];
-  }
-  return found;
-}
-
-std::optional<HeadNode> HeadOf(World& run, const std::string& key) {
-  const auto node = run.client->Get(HeadPath(key));
-  EXPECT_THAT(node, IsOk());
-  if (!node.ok()) return std::nullopt;
-  const auto head = DecodeHead(node->value);
-  EXPECT_THAT(head, IsOk());
-  return *head;
-}
-
-std::optional<RecordNode> RecordOf(World& run, int64_t version) {
-  const auto node = run.client->Get(RecordPath(run.table.key, version));
-  EXPECT_THAT(node, IsOk()) << "record " << version;
-  if (!node.ok()) return std::nullopt;
-  const auto record = DecodeRecord(node->value);
-  EXPECT_THAT(record, IsOk());
-  return *record;
 }
 
 // None is missing, and what an update required held where it was applied: after the version before
@@ -252,16 +173,15 @@ void CheckRecords(World& run, const HeadNode& head) {
   std::optional<RecordNode> before;
   std::set<Uuid> seen;
   for (int64_t n = head.floor; n <= head.version; ++n) {
-    const auto record = RecordOf(run, n);
-    ASSERT_TRUE(record);
+    const RecordNode record = RecordOf(*run.client, run.table.key, n);
     int64_t current = -1;
     if (before) {
-      const auto metadata = MetadataAt(run, before->metadata_location);
+      const auto metadata = MetadataAt(*run.storage, before->metadata_location);
       ASSERT_NE(metadata, nullptr);
       if (const auto snapshot = metadata->current_snapshot()) current = snapshot->snapshot_id;
     }
-    run.grouped += record->commits.size() > 1;
-    for (const RecordedCommit& commit : record->commits) {
+    run.grouped += record.commits.size() > 1;
+    for (const RecordedCommit& commit : record.commits) {
       if (!seen.insert(commit.id).second || !commit.committed) continue;
       const auto update = run.updates.find(commit.id);
       if (update != run.updates.end() && before) {
@@ -274,22 +194,21 @@ void CheckRecords(World& run, const HeadNode& head) {
 }
 
 void CheckWrites(World& run) {
-  const auto head = HeadOf(run, run.table.key);
-  ASSERT_TRUE(head);
-  run.swept = head->floor - 1;
-  CheckRecords(run, *head);
-  const auto found = Reachable(run, head->metadata_location);
-  for (const auto& [location, times] : found) {
-    EXPECT_TRUE(run.files.contains(location)) << location;
+  const HeadNode head = HeadOf(*run.client, run.table.key);
+  run.swept = head.floor - 1;
+  CheckRecords(run, head);
+  const auto found = FilesOf(*run.storage, head.metadata_location);
+  for (const auto& [name, times] : found) {
+    EXPECT_TRUE(run.files.contains(name)) << name;
     run.doubled += times > 1;
   }
-  for (const auto& [location, fate] : run.files) {
-    const bool there = found.contains(location);
+  for (const auto& [name, fate] : run.files) {
+    const bool there = found.contains(name);
     run.committed += there;
     if (fate == Fate::kUnknown) continue;
-    EXPECT_EQ(there, fate == Fate::kCommitted) << location;
+    EXPECT_EQ(there, fate == Fate::kCommitted) << name;
   }
-  const auto metadata = MetadataAt(run, head->metadata_location);
+  const auto metadata = MetadataAt(*run.storage, head.metadata_location);
   ASSERT_NE(metadata, nullptr);
   for (const auto& [id, update] : run.updates) {
     const bool there = metadata->Property(update.property, "") == "set";
@@ -310,11 +229,10 @@ void CheckNames(World& run) {
     run.made.insert(key);
   }
   for (const std::string& key : run.made) {
-    const auto head = HeadOf(run, key);
-    ASSERT_TRUE(head);
-    EXPECT_EQ(named[key], head->dropped ? 0 : 1) << "names of the table " << key;
+    const HeadNode head = HeadOf(*run.client, key);
+    EXPECT_EQ(named[key], head.dropped ? 0 : 1) << "names of the table " << key;
     // Of dropped ones the files may be purged.
-    if (!head->dropped) Reachable(run, head->metadata_location);
+    if (!head.dropped) FilesOf(*run.storage, head.metadata_location);
   }
 }
 

@@ -9,10 +9,10 @@
 #include <list>
 #include <set>
 
-#include "parkeeper/catalog/nodes_internal.h"
 #include "parkeeper/storage/memory.h"
 #include "tests/simulation/for_each_seed.h"
 #include "tests/simulation/simulated_process.h"
+#include "tests/simulation/table_state.h"
 #include "tests/support/matchers.h"
 
 namespace pk::catalog {
@@ -62,16 +62,7 @@ struct World {
 
 iceberg::TableChange DrawChange(World& run, const std::string& name) {
   Simulation& simulation = run.simulation;
-  if (simulation.Random(3) > 0) {
-    iceberg::DataFile file;
-    file.location = fmt::format("{}/data/{}.parquet", run.table.metadata->location, name);
-    file.record_count = 1;
-    file.file_size = 100;
-    iceberg::AppendFiles append;
-    append.files = {file};
-    append.schema_id = run.table.metadata->current_schema_id;
-    return append;
-  }
+  if (simulation.Random(3) > 0) return AppendTo(run.table, name);
   iceberg::UpdateTable update;
   update.updates.emplace_back(iceberg::SetProperties{{{name, "set"}}});
   // Holds for the very first commits at most, so most of these are rejected.
@@ -82,9 +73,7 @@ iceberg::TableChange DrawChange(World& run, const std::string& name) {
 }
 
 void CommitOne(World& run, Process& process, const std::string& name) {
-  const iceberg::TableCommit commit{.id = run.simulation.ids().NewUuid7(run.simulation.clock()),
-                                    .change = DrawChange(run, name),
-                                    .oldest_file_ms = run.simulation.clock().WallMs()};
+  const iceberg::TableCommit commit = CommitNow(run.simulation, DrawChange(run, name));
   CommitId id = run.simulation.Random(3) == 0 ? CommitId::kMaybeRepeated : CommitId::kNew;
   for (int calls = 0; process.alive() && calls < 10; ++calls) {
     const auto result = process.catalog().Commit(run.table.key, commit, id);
@@ -166,14 +155,7 @@ void Follow(World& run, Follower& me, const ProcessFaults& faults, const Pace& p
 }
 
 void Prepare(World& run) {
-  coordination::SessionSource sessions(
-      [&] { return Result<std::unique_ptr<Coordinator>>(run.simulation.MakeClient()); });
-  PK_ASSERT_OK(const auto catalog, OpenCatalog(sessions, *run.storage,
-                                               {.write_threads = 1,
-                                                .clock = &run.simulation.clock(),
-                                                .ids = &run.simulation.ids()}));
-  ASSERT_THAT(catalog->CreateNamespace({{"n"}}, {}), IsOk());
-  PK_ASSERT_OK(run.table, catalog->CreateTable(kNames[0], {}));
+  run.table = MakeTables(run.simulation, *run.storage, {kNames[0]}).front();
 }
 
 void Simulate(World& run, const ProcessFaults& faults, const Pace& pace) {
@@ -193,19 +175,6 @@ void Simulate(World& run, const ProcessFaults& faults, const Pace& pace) {
   EXPECT_THAT(run.client->Sync(), IsOk());
 }
 
-RecordNode RecordOf(World& run, int64_t version) {
-  const auto node = run.client->Get(RecordPath(run.table.key, version));
-  EXPECT_THAT(node, IsOk()) << "record " << version;
-  const auto record = node.ok() ? DecodeRecord(node->value) : Result<RecordNode>(node.error());
-  return record.ok() ? *record : RecordNode{};
-}
-
-HeadNode HeadOf(World& run) {
-  const auto node = run.client->Get(HeadPath(run.table.key));
-  EXPECT_THAT(node, IsOk());
-  return node.ok() ? DecodeHead(node->value).value() : HeadNode{};
-}
-
 std::vector<int64_t> Ids(const FeedChange& change) {
   std::vector<int64_t> ids;
   for (const auto& snapshot : change.snapshots) ids.push_back(snapshot->snapshot_id);
@@ -214,13 +183,13 @@ std::vector<int64_t> Ids(const FeedChange& change) {
 
 // Every record was told once, in order, with what it says.
 void CheckAgainstRecords(World& run, const Follower& follower) {
-  const HeadNode head = HeadOf(run);
+  const HeadNode head = HeadOf(*run.client, run.table.key);
   EXPECT_EQ(head.floor, 1);
   ASSERT_EQ(int64_t(follower.told.size()), head.version);
   std::string before = run.table.metadata_location;
   for (int64_t version = 1; version <= head.version; ++version) {
     const FeedChange& change = follower.told[size_t(version) - 1];
-    const RecordNode record = RecordOf(run, version);
+    const RecordNode record = RecordOf(*run.client, run.table.key, version);
     EXPECT_EQ(change.version, version);
     EXPECT_EQ(change.metadata_location, record.metadata_location);
     EXPECT_EQ(change.has_new_metadata, record.metadata_location != before);
@@ -285,19 +254,20 @@ TEST(FeedSimulation, LeavesNoSnapshotOutWhenRecordsAreSwept) {
                   .between = std::chrono::minutes(2),
                   .follower_pause = std::chrono::minutes(120),
                   .purge = false};
-  coordination::ForEachSeed(seeds,
-                            [&](Simulation& simulation) {
-                              World run(simulation);
-                              Simulate(run, {.odds = 0.02}, slow);
-                              const auto json =
-                                  storage::ReadAll(*run.storage, HeadOf(run).metadata_location);
-                              ASSERT_THAT(json, IsOk());
-                              PK_ASSERT_OK(const auto last, iceberg::ParseTableMetadata(*json));
-                              for (const Follower& follower : run.followers) {
-                                condensed += CheckAgainstHistory(last, follower);
-                              }
-                            },
-                            {.horizon = std::chrono::hours(400)});
+  coordination::ForEachSeed(
+      seeds,
+      [&](Simulation& simulation) {
+        World run(simulation);
+        Simulate(run, {.odds = 0.02}, slow);
+        const auto json =
+            storage::ReadAll(*run.storage, HeadOf(*run.client, run.table.key).metadata_location);
+        ASSERT_THAT(json, IsOk());
+        PK_ASSERT_OK(const auto last, iceberg::ParseTableMetadata(*json));
+        for (const Follower& follower : run.followers) {
+          condensed += CheckAgainstHistory(last, follower);
+        }
+      },
+      {.horizon = std::chrono::hours(400)});
   EXPECT_GT(condensed, int(seeds) / 2);
 }
 

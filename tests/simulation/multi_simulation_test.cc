@@ -7,12 +7,10 @@
 #include <map>
 #include <set>
 
-#include "parkeeper/catalog/nodes_internal.h"
-#include "parkeeper/manifest/manifest_list.h"
-#include "parkeeper/manifest/manifest_reader.h"
 #include "parkeeper/storage/memory.h"
 #include "tests/simulation/for_each_seed.h"
 #include "tests/simulation/simulated_process.h"
+#include "tests/simulation/table_state.h"
 #include "tests/support/matchers.h"
 
 namespace pk::catalog {
@@ -28,57 +26,17 @@ enum class Fate { kUnknown, kCommitted, kRejected };
 struct World {
   explicit World(Simulation& s)
       : simulation(s), storage(storage::MakeMemory("lake", s.clock())), client(s.MakeClient()) {
-    coordination::SessionSource sessions(
-        [&] { return Result<std::unique_ptr<Coordinator>>(simulation.MakeClient()); },
-        simulation.clock());
-    auto catalog = OpenCatalog(sessions, *storage,
-                               {.write_threads = 1,
-                                .clock = &simulation.clock(),
-                                .ids = &simulation.ids(),
-                                .executor = &simulation.executor()});
-    EXPECT_THAT(catalog, IsOk());
-    EXPECT_THAT((*catalog)->CreateNamespace({{"n"}}, {}), IsOk());
-    for (int i = 0; i < kTables; ++i) {
-      auto made = (*catalog)->CreateTable({{{"n"}}, fmt::format("t{}", i)}, {});
-      EXPECT_THAT(made, IsOk());
-      if (made.ok()) tables.push_back(*made);
-    }
+    std::vector<TableName> names;
+    for (int i = 0; i < kTables; ++i) names.push_back({{{"n"}}, fmt::format("t{}", i)});
+    tables = MakeTables(simulation, *storage, names);
   }
 
   iceberg::AppendFiles Append(size_t table, const std::string& name) const {
-    iceberg::DataFile file;
-    file.location = fmt::format("{}/data/{}", tables[table].metadata->location, name);
-    file.record_count = 1;
-    file.file_size = 100;
-    iceberg::AppendFiles append;
-    append.files = {file};
-    append.schema_id = tables[table].metadata->current_schema_id;
-    return append;
+    return AppendTo(tables[table], name);
   }
-
-  // The files of a table, each with how often it is there.
+  HeadNode Head(size_t table) { return HeadOf(*client, tables[table].key); }
   std::map<std::string, int> Files(size_t table) {
-    std::map<std::string, int> files;
-    const auto node = client->Get(HeadPath(tables[table].key));
-    EXPECT_THAT(node, IsOk());
-    const auto metadata = iceberg::ParseTableMetadata(
-        *storage::ReadAll(*storage, DecodeHead(node->value)->metadata_location));
-    EXPECT_THAT(metadata, IsOk());
-    const auto snapshot = metadata->current_snapshot();
-    if (snapshot == nullptr) return files;
-    const auto list =
-        manifest::ReadManifestList(*storage::ReadAll(*storage, snapshot->manifest_list));
-    EXPECT_THAT(list, IsOk());
-    for (const iceberg::ManifestFile& each : *list) {
-      const auto entries =
-          manifest::ReadEntries(*storage::ReadAll(*storage, each.location), each,
-                                *metadata->FindSpec(each.spec_id), metadata->schema());
-      EXPECT_THAT(entries, IsOk());
-      for (const iceberg::ManifestEntry& entry : *entries) {
-        ++files[entry.file.location.substr(entry.file.location.rfind('/') + 1)];
-      }
-    }
-    return files;
+    return FilesOf(*storage, Head(table).metadata_location);
   }
 
   Simulation& simulation;
@@ -111,9 +69,7 @@ void WriteOne(World& run, int writer, const ProcessFaults& faults) {
   for (int n = 0; n < 4 && process.alive(); ++n) {
     const size_t table = size_t(writer) % kTables;
     const std::string name = fmt::format("s{}-{}", writer, n);
-    const iceberg::TableCommit commit{.id = run.simulation.ids().NewUuid7(run.simulation.clock()),
-                                      .change = run.Append(table, name),
-                                      .oldest_file_ms = run.simulation.clock().WallMs()};
+    const iceberg::TableCommit commit = CommitNow(run.simulation, run.Append(table, name));
     run.singles[name] = Fate::kUnknown;
     run.singles[name] = Settle(process, [&](CommitId id) {
       return process.catalog().Commit(run.tables[table].key, commit, id);
@@ -203,12 +159,9 @@ TEST(MultiTableCommit, IsNotStarvedByWritersOfItsTables) {
         Process process(simulation, *run.storage, none);
         const size_t table = size_t(w) % kTables;
         for (int n = 0; !done && n < 1'000; ++n) {
-          const auto result =
-              process.catalog().Commit(run.tables[table].key,
-                                       {.id = simulation.ids().NewUuid7(simulation.clock()),
-                                        .change = run.Append(table, fmt::format("s{}-{}", w, n)),
-                                        .oldest_file_ms = simulation.clock().WallMs()},
-                                       CommitId::kNew);
+          const auto append = run.Append(table, fmt::format("s{}-{}", w, n));
+          const auto result = process.catalog().Commit(
+              run.tables[table].key, CommitNow(simulation, append), CommitId::kNew);
           EXPECT_THAT(result, IsOk());
         }
       });
@@ -216,9 +169,7 @@ TEST(MultiTableCommit, IsNotStarvedByWritersOfItsTables) {
     int64_t before = 0, after = 0;
     const auto versions = [&] {
       int64_t sum = 0;
-      for (const LoadedTable& table : run.tables) {
-        sum += DecodeHead(run.client->Get(HeadPath(table.key))->value)->version;
-      }
+      for (size_t i = 0; i < kTables; ++i) sum += run.Head(i).version;
       return sum;
     };
     simulation.Spawn("multi", [&] {
@@ -314,12 +265,8 @@ TEST(MultiTableCommit, DoesNotStarveTheWritersOfOneTable) {
       Process process(simulation, *run.storage, slow);
       process.Pause(std::chrono::milliseconds(50));
       const int before = multis;
-      const auto result =
-          process.catalog().Commit(run.tables[0].key,
-                                   {.id = simulation.ids().NewUuid7(simulation.clock()),
-                                    .change = run.Append(0, "s"),
-                                    .oldest_file_ms = simulation.clock().WallMs()},
-                                   CommitId::kNew);
+      const auto result = process.catalog().Commit(
+          run.tables[0].key, CommitNow(simulation, run.Append(0, "s")), CommitId::kNew);
       meanwhile = multis - before;
       done = true;
       EXPECT_THAT(result, IsOk());

@@ -7,12 +7,10 @@
 #include <map>
 #include <set>
 
-#include "parkeeper/catalog/nodes_internal.h"
-#include "parkeeper/manifest/manifest_list.h"
-#include "parkeeper/manifest/manifest_reader.h"
 #include "parkeeper/storage/memory.h"
 #include "tests/simulation/for_each_seed.h"
 #include "tests/simulation/simulated_process.h"
+#include "tests/simulation/table_state.h"
 #include "tests/support/forwarding_coordinator.h"
 #include "tests/support/matchers.h"
 
@@ -26,8 +24,7 @@ using coordination::Simulation;
 using coordination::Transaction;
 using testing::IsOk;
 
-const Namespace kSales{{"sales"}};
-const TableName kOrders{kSales, "orders"};
+const TableName kOrders{{{"sales"}}, "orders"};
 
 // Counts what a process asks for, and lets one of its calls meet a fault.
 struct Script {
@@ -107,24 +104,11 @@ class Lake {
       : simulation_(simulation),
         storage_(storage::MakeMemory("lake", simulation.clock())),
         client_(simulation.MakeClient()) {
-    ScriptedProcess process(simulation_, *storage_);
-    EXPECT_THAT(process.catalog().CreateNamespace(kSales, {}), IsOk());
-    auto made = process.catalog().CreateTable(kOrders, {});
-    EXPECT_THAT(made, IsOk());
-    if (made.ok()) table_ = *made;
+    table_ = MakeTables(simulation_, *storage_, {kOrders}).front();
   }
 
   iceberg::TableCommit Append(const std::string& name) {
-    iceberg::DataFile file;
-    file.location = fmt::format("{}/data/{}", table_.metadata->location, name);
-    file.record_count = 1;
-    file.file_size = 100;
-    iceberg::AppendFiles append;
-    append.files = {file};
-    append.schema_id = table_.metadata->current_schema_id;
-    return {.id = simulation_.ids().NewUuid7(simulation_.clock()),
-            .change = append,
-            .oldest_file_ms = simulation_.clock().WallMs()};
+    return CommitNow(simulation_, AppendTo(table_, name));
   }
 
   // Of an actor: commits, asks again with the same id while the outcome is unknown.
@@ -159,34 +143,9 @@ class Lake {
 
   HeadNode Head() {
     EXPECT_THAT(client_->Sync(), IsOk());
-    const auto node = client_->Get(HeadPath(table_.key));
-    EXPECT_THAT(node, IsOk());
-    const auto head = node.ok() ? DecodeHead(node->value) : Result<HeadNode>(NotFound(""));
-    return head.ok() ? *head : HeadNode{};
+    return HeadOf(*client_, table_.key);
   }
-
-  // How often each file is in the table, by its name.
-  std::map<std::string, int> Files() {
-    std::map<std::string, int> files;
-    const auto metadata =
-        iceberg::ParseTableMetadata(*storage::ReadAll(*storage_, Head().metadata_location));
-    EXPECT_THAT(metadata, IsOk());
-    const auto snapshot = metadata->current_snapshot();
-    if (snapshot == nullptr) return files;
-    const auto list =
-        manifest::ReadManifestList(*storage::ReadAll(*storage_, snapshot->manifest_list));
-    EXPECT_THAT(list, IsOk());
-    for (const iceberg::ManifestFile& each : *list) {
-      const auto entries =
-          manifest::ReadEntries(*storage::ReadAll(*storage_, each.location), each,
-                                *metadata->FindSpec(each.spec_id), metadata->schema());
-      EXPECT_THAT(entries, IsOk());
-      for (const iceberg::ManifestEntry& entry : *entries) {
-        ++files[entry.file.location.substr(entry.file.location.rfind('/') + 1)];
-      }
-    }
-    return files;
-  }
+  std::map<std::string, int> Files() { return FilesOf(*storage_, Head().metadata_location); }
 
   // Every acknowledged commit once, no rejected one, an unknown one at most once; nothing waits.
   void Check() {
