@@ -21,9 +21,10 @@ constexpr int64_t kHourMs = 60 * kMinuteMs;
 constexpr int64_t kClockSlackMs = 5 * kMinuteMs;
 constexpr int64_t kMaxFileAgeMs = 36 * kHourMs;
 constexpr int64_t kMaxIdAheadMs = 24 * kHourMs;
-// From so many records on, rounds keep a distance, so that no more than kMostRecords are kept.
+// From so many records on, rounds keep such a distance that kPerRetention are made while one is
+// kept: the sum of both is the most that there are, kPerRetention what they come to under load.
 constexpr int64_t kManyRecords = 15'000;
-constexpr int64_t kMostRecords = 20'000;
+constexpr int64_t kPerRetention = 20'000;
 // A reason goes into the record, which every waiter reads; counted as JSON has it.
 constexpr size_t kMaxReasonBytes = 500;
 
@@ -76,7 +77,7 @@ class Round {
   void KeepDistance() {
     Clock& clock = *context_.options.clock;
     if (head_.node.version - head_.node.floor >= kManyRecords) {
-      const Duration distance = Duration(context_.options.retention) / kMostRecords;
+      const Duration distance = Duration(context_.options.retention) / kPerRetention;
       static_cast<void>(clock.Wait(memory_.last_round + distance - clock.Now()));
     }
     memory_.last_round = clock.Now();
