@@ -109,6 +109,13 @@ std::string ToString(const Expression& expression);
 // With column names from the schema; "field 1000" for an id that is not in it.
 std::string ToString(const BoundExpression& expression, const Schema& schema);
 
+// A filter as JSON of the REST specification ("Expression"). What it has no form for: a literal
+// x'00ff' is {"hex": "00ff"}, and a number that JSON readers would round is a string.
+std::string ToJson(const Expression& expression);
+// What ToJson wrote means the same again. kCorrupt says what is wrong, kUnsupported names an
+// expression that this version does not know, such as one over a transformed column.
+Result<Expression> ParseExpressionJson(std::string_view json);
+
 // Resolves columns, reads literals as the columns' types, removes Not by negating, folds what is
 // decided (a required column within required structs is never null; `int_column < 3e9` is true
 // where not null; `x in ()` is false). A number is compared exactly: `int_column < 1.5` becomes

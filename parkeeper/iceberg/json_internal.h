@@ -14,6 +14,7 @@
 
 #include "parkeeper/base/json.h"
 #include "parkeeper/base/result.h"
+#include "parkeeper/iceberg/expression.h"
 #include "parkeeper/iceberg/table_metadata.h"
 #include "parkeeper/iceberg/unknown_members.h"
 
@@ -104,6 +105,7 @@ Result<Snapshot> ReadSnapshot(const boost::json::object& object);
 // `also_known` are members of the object that are none of the ref's.
 Result<SnapshotRef> ReadSnapshotRef(const boost::json::object& object,
                                     std::span<const std::string_view> also_known = {});
+Result<Expression> ReadExpression(const boost::json::value& value);
 Result<StatisticsFile> ReadStatisticsFile(const boost::json::object& object);
 
 void Write(JsonWriter& out, const Schema& schema);
