@@ -1,7 +1,6 @@
 #include "parkeeper/catalog/group_internal.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "parkeeper/catalog/merge_internal.h"
@@ -10,6 +9,8 @@
 namespace pk::catalog {
 
 using iceberg::AppendFiles;
+using iceberg::ManifestFile;
+using iceberg::RowDelta;
 using iceberg::TableMetadata;
 using iceberg::UpdateTable;
 
@@ -88,6 +89,8 @@ Result<size_t> Group::Add(const iceberg::TableCommit& commit) {
   built_.outcomes.emplace_back(AppliedInGroup{});
   if (const auto* append = std::get_if<AppendFiles>(&commit.change)) {
     PK_TRY(AddAppend(place, *append));
+  } else if (const auto* delta = std::get_if<RowDelta>(&commit.change)) {
+    PK_TRY(AddRowDelta(place, *delta));
   } else {
     PK_TRY(AddUpdate(place, std::get<UpdateTable>(commit.change)));
   }
@@ -116,6 +119,16 @@ Result<> Group::AddAppend(size_t place, const AppendFiles& append) {
   return {};
 }
 
+Result<> Group::AddRowDelta(size_t place, const RowDelta& delta) {
+  PK_TRY(EndRun());
+  Result<> done = CheckRowDelta(delta, state_);
+  if (done.ok()) done = ProduceRowDelta(place, delta);
+  if (done.ok()) return {};
+  if (!IsRejection(done.error())) return done;
+  built_.outcomes[place] = Rejected{done.error().message()};
+  return {};
+}
+
 Result<> Group::AddUpdate(size_t place, const UpdateTable& update) {
   PK_TRY(EndRun());
   for (const iceberg::TableRequirement& requirement : update.requirements) {
@@ -135,31 +148,64 @@ Result<> Group::AddUpdate(size_t place, const UpdateTable& update) {
   return {};
 }
 
-Result<std::vector<iceberg::ManifestFile>> Group::Manifests(const iceberg::Snapshot* snapshot) {
-  const auto own = lists_.find(snapshot == nullptr ? "" : snapshot->manifest_list);
+Result<std::vector<ManifestFile>> Group::Manifests(const iceberg::Snapshot& snapshot) const {
+  const auto own = lists_.find(snapshot.manifest_list);
   if (own != lists_.end()) return own->second;
-  return *PK_TRY(files_.LoadManifests(snapshot));
+  return *PK_TRY(files_.LoadManifests(&snapshot));
 }
 
-Result<std::vector<iceberg::TableUpdate>> Group::ProduceRun(
-    const std::vector<const AppendFiles*>& run, const std::vector<size_t>& places) {
-  PreparedAppend prepared = PK_TRY(PrepareAppend(run, state_, ids_));
-  const auto parent = state_.FindRef(prepared.branch);
-  auto present = PK_TRY(Manifests(parent.get()));
-  MergeManifests(files_, state_, prepared.snapshot_id, present, prepared.files, ids_);
+Result<std::vector<ManifestFile>> Group::LiveManifests(const iceberg::Snapshot* snapshot) const {
+  if (snapshot == nullptr) return std::vector<ManifestFile>();
+  auto manifests = PK_TRY(Manifests(*snapshot));
+  std::erase_if(manifests, [](const ManifestFile& manifest) {
+    return manifest.added_files == 0 && manifest.existing_files == 0;
+  });
+  return manifests;
+}
+
+Result<std::shared_ptr<const std::string>> Group::ManifestBytes(const std::string& location) const {
+  const auto own = manifests_.find(location);
+  if (own == manifests_.end()) return files_.LoadManifest(location);
+  return std::make_shared<const std::string>(built_.files[own->second].bytes);
+}
+
+Result<> Group::ProduceRun(const std::vector<const AppendFiles*>& run,
+                           const std::vector<size_t>& places) {
+  PreparedSnapshot prepared = PK_TRY(PrepareAppend(run, state_, ids_));
+  auto present = PK_TRY(LiveManifests(state_.FindRef(prepared.branch).get()));
+  return Produce(std::move(prepared), std::move(present), places);
+}
+
+Result<> Group::ProduceRowDelta(size_t place, const RowDelta& delta) {
+  const auto head = state_.FindRef(delta.branch);
+  const BranchView branch{
+      .metadata = state_,
+      .head = head,
+      .manifests = PK_TRY(LiveManifests(head.get())),
+      .list = [this](const iceberg::Snapshot& snapshot) { return Manifests(snapshot); },
+      .bytes = [this](const std::string& location) { return ManifestBytes(location); },
+      .threads = files_.threads()};
+  PreparedRowDelta prepared = PK_TRY(PrepareRowDelta(delta, branch, ids_));
+  return Produce(std::move(prepared.snapshot), std::move(prepared.carried), {place});
+}
+
+Result<> Group::Produce(PreparedSnapshot prepared, std::vector<ManifestFile> carried,
+                        const std::vector<size_t>& places) {
+  MergeManifests(files_, state_, prepared.snapshot_id, carried, prepared.files, ids_);
   ProducedSnapshot produced =
-      PK_TRY(ProduceSnapshot(prepared, state_, present, clock_.WallMs(), ids_));
-  // The next run of this group stands on a list that is not written yet.
+      PK_TRY(ProduceSnapshot(prepared, state_, carried, clock_.WallMs(), ids_));
+  state_ = PK_TRY(iceberg::Apply(state_, produced.updates, clock_.WallMs()));
+  changed_ = true;
   lists_[produced.manifest_list.location] = produced.manifests;
   files_.Remember(produced.manifest_list.location, std::move(produced.manifests));
-  for (const NewFile& manifest : prepared.files) {
+  for (NewFile& manifest : prepared.files) {
     files_.RememberManifest(manifest.location, manifest.bytes);
+    manifests_[manifest.location] = built_.files.size();
+    built_.files.push_back(std::move(manifest));
   }
-  built_.files.insert(built_.files.end(), std::make_move_iterator(prepared.files.begin()),
-                      std::make_move_iterator(prepared.files.end()));
   built_.files.push_back(std::move(produced.manifest_list));
   for (const size_t place : places) built_.outcomes[place] = AppliedInGroup{prepared.snapshot_id};
-  return std::move(produced.updates);
+  return {};
 }
 
 Result<> Group::EndRun() {
@@ -167,15 +213,10 @@ Result<> Group::EndRun() {
   const auto places = std::exchange(run_places_, {});
   run_summary_.clear();
   if (run.empty()) return {};
-  auto updates = ProduceRun(run, places);
-  if (updates.ok()) {
-    state_ = PK_TRY(iceberg::Apply(state_, *updates, clock_.WallMs()));
-    changed_ = true;
-    return {};
-  }
-  if (!IsRejection(updates.error())) return std::move(updates).error();
+  Result<> done = ProduceRun(run, places);
+  if (done.ok() || !IsRejection(done.error())) return done;
   if (run.size() == 1) {
-    built_.outcomes[places[0]] = Rejected{updates.error().message()};
+    built_.outcomes[places[0]] = Rejected{done.error().message()};
     return {};
   }
   // One of them is at fault; each for itself shows which.

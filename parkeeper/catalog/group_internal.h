@@ -1,8 +1,8 @@
 #pragma once
 
 // A group of commits applied to one state of a table: each in turn, against what the earlier ones
-// leave, as one metadata file. Neighbouring appends to one branch become one snapshot. Reads what
-// the state names, writes nothing: gives bytes to be written.
+// leave, as one metadata file. Neighbouring appends to one branch become one snapshot, a row delta
+// is one of its own. Reads what the state names, writes nothing: gives bytes to be written.
 
 #include <cstdint>
 #include <map>
@@ -17,6 +17,7 @@
 #include "parkeeper/base/result.h"
 #include "parkeeper/catalog/catalog.h"
 #include "parkeeper/catalog/files_internal.h"
+#include "parkeeper/catalog/row_delta_internal.h"
 #include "parkeeper/iceberg/table_commit.h"
 
 namespace pk::catalog {
@@ -51,13 +52,22 @@ class Group {
 
  private:
   Result<> AddAppend(size_t place, const iceberg::AppendFiles& append);
+  Result<> AddRowDelta(size_t place, const iceberg::RowDelta& delta);
   Result<> AddUpdate(size_t place, const iceberg::UpdateTable& update);
   bool FitsRun(const iceberg::AppendFiles& append) const;
-  Result<std::vector<iceberg::ManifestFile>> Manifests(const iceberg::Snapshot* snapshot);
+  Result<std::vector<iceberg::ManifestFile>> Manifests(const iceberg::Snapshot& snapshot) const;
+  // Those with files that live; the others served only the snapshot that emptied them.
+  Result<std::vector<iceberg::ManifestFile>> LiveManifests(const iceberg::Snapshot* snapshot) const;
+  Result<std::shared_ptr<const std::string>> ManifestBytes(const std::string& location) const;
   // Makes the snapshot of the appends that wait for others to join them.
   Result<> EndRun();
-  Result<std::vector<iceberg::TableUpdate>> ProduceRun(
-      const std::vector<const iceberg::AppendFiles*>& run, const std::vector<size_t>& places);
+  Result<> ProduceRun(const std::vector<const iceberg::AppendFiles*>& run,
+                      const std::vector<size_t>& places);
+  Result<> ProduceRowDelta(size_t place, const iceberg::RowDelta& delta);
+  // Makes it the next snapshot of its branch, for the commits at `places`. An error changes
+  // nothing.
+  Result<> Produce(PreparedSnapshot prepared, std::vector<iceberg::ManifestFile> carried,
+                   const std::vector<size_t>& places);
 
   MetadataFiles& files_;
   const std::shared_ptr<const iceberg::TableMetadata> base_;
@@ -67,8 +77,10 @@ class Group {
   IdSource& ids_;
 
   iceberg::TableMetadata state_;
-  // Manifest lists of this group's snapshots, which are not written yet.
+  // Manifest lists of this group's snapshots, and where in built_.files their manifests are: the
+  // next commits of this group stand on what is not written yet.
   std::map<std::string, std::vector<iceberg::ManifestFile>> lists_;
+  std::map<std::string, size_t> manifests_;
   bool changed_ = false;
   std::vector<const iceberg::AppendFiles*> run_;
   std::vector<size_t> run_places_;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "parkeeper/base/parallel.h"
+#include "parkeeper/catalog/manifest_set_internal.h"
 #include "parkeeper/manifest/manifest_reader.h"
 #include "parkeeper/manifest/manifest_writer.h"
 
@@ -29,16 +30,6 @@ int SizeOf(int64_t bytes) {
   return int(std::bit_width(uint64_t(bytes) / kSmallestBytes) + kBitsPerSize - 1) / kBitsPerSize;
 }
 
-// Values of a field whose source column is gone, or whose transform is unknown, are read as null,
-// and would be lost.
-bool ReadsAllPartitionValues(const iceberg::PartitionSpec& spec, const iceberg::Schema& schema) {
-  return std::ranges::all_of(spec.fields, [&](const iceberg::PartitionField& field) {
-    const iceberg::TransformKind kind = field.transform.kind;
-    if (kind == iceberg::TransformKind::kVoid) return true;
-    return kind != iceberg::TransformKind::kUnknown && schema.FindById(field.source_id) != nullptr;
-  });
-}
-
 Result<> TryMerge(MetadataFiles& metadata_files, const TableMetadata& metadata, int64_t snapshot_id,
                   std::vector<ManifestFile>& present, std::vector<NewFile>& files, IdSource& ids) {
   if (metadata.Property("commit.manifest-merge.enabled", "true") == "false") return {};
@@ -50,17 +41,18 @@ Result<> TryMerge(MetadataFiles& metadata_files, const TableMetadata& metadata, 
   const ManifestFile& first = present[places.front()];
   const iceberg::PartitionSpec* spec = metadata.FindSpec(first.spec_id);
   PK_CHECK(spec != nullptr, Corrupt(fmt::format("no partition spec {}", first.spec_id)));
-  if (!ReadsAllPartitionValues(*spec, metadata.schema())) return {};
+  const auto schema = SchemaForPartitions(metadata, *spec);
+  if (schema == nullptr) return {};
 
   std::vector<std::vector<iceberg::ManifestEntry>> entries(places.size());
   PK_TRY(ParallelFor(places.size(), metadata_files.threads(), [&](size_t i) -> Result<> {
     const ManifestFile& manifest = present[places[i]];
     const auto bytes = PK_TRY(metadata_files.LoadManifest(manifest.location));
-    entries[i] = PK_TRY(
-        manifest::ReadEntries(*bytes, manifest, *spec, metadata.schema()).With(manifest.location));
+    entries[i] =
+        PK_TRY(manifest::ReadEntries(*bytes, manifest, *spec, *schema).With(manifest.location));
     return {};
   }));
-  manifest::ManifestWriter writer(std::make_shared<const iceberg::Schema>(metadata.schema()), *spec,
+  manifest::ManifestWriter writer(schema, *spec,
                                   {.format_version = metadata.format_version,
                                    .snapshot_id = snapshot_id,
                                    .codec = PK_TRY(ManifestCodec(metadata))});

@@ -20,6 +20,45 @@ void Mix(uint64_t& hash, std::string_view text) {
 
 void Mix(uint64_t& hash, int64_t number) { Mix(hash, std::to_string(number)); }
 
+void Mix(uint64_t& hash, const std::map<std::string, std::string>& summary) {
+  for (const auto& [name, value] : summary) {
+    Mix(hash, name);
+    Mix(hash, value);
+  }
+}
+
+void Mix(uint64_t& hash, const std::vector<iceberg::DataFile>& files) {
+  for (const iceberg::DataFile& file : files) {
+    Mix(hash, file.location);
+    Mix(hash, file.record_count);
+    Mix(hash, file.file_size);
+  }
+}
+
+void Mix(uint64_t& hash, const iceberg::AppendFiles& append) {
+  Mix(hash, append.branch);
+  Mix(hash, append.summary);
+  Mix(hash, append.files);
+}
+
+void Mix(uint64_t& hash, const iceberg::RowDelta& delta) {
+  Mix(hash, delta.branch);
+  Mix(hash, delta.summary);
+  Mix(hash, delta.base_snapshot_id ? std::to_string(*delta.base_snapshot_id) : "");
+  Mix(hash, delta.rewrite ? "rewrite" : "");
+  Mix(hash, delta.reads ? iceberg::ToJson(*delta.reads) : "");
+  for (const auto* files : {&delta.removed, &delta.referenced}) {
+    Mix(hash, int64_t(files->size()));
+    for (const iceberg::FileRef& file : *files) Mix(hash, file.location);
+  }
+  Mix(hash, delta.added);
+}
+
+void Mix(uint64_t& hash, const iceberg::UpdateTable& update) {
+  Mix(hash, iceberg::ToJson(update.requirements));
+  Mix(hash, iceberg::ToJson(update.updates));
+}
+
 }  // namespace
 
 uint64_t MixHash(uint64_t hash, std::string_view text) {
@@ -29,22 +68,7 @@ uint64_t MixHash(uint64_t hash, std::string_view text) {
 
 uint64_t RequestHash(const iceberg::TableCommit& commit) {
   uint64_t hash = 14'695'981'039'346'656'037u;
-  if (const auto* append = std::get_if<iceberg::AppendFiles>(&commit.change)) {
-    Mix(hash, append->branch);
-    for (const auto& [name, value] : append->summary) {
-      Mix(hash, name);
-      Mix(hash, value);
-    }
-    for (const iceberg::DataFile& file : append->files) {
-      Mix(hash, file.location);
-      Mix(hash, file.record_count);
-      Mix(hash, file.file_size);
-    }
-  } else {
-    const auto& update = std::get<iceberg::UpdateTable>(commit.change);
-    Mix(hash, iceberg::ToJson(update.requirements));
-    Mix(hash, iceberg::ToJson(update.updates));
-  }
+  std::visit([&](const auto& change) { Mix(hash, change); }, commit.change);
   return hash;
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -15,6 +16,7 @@
 #include "parkeeper/base/ids.h"
 #include "parkeeper/base/result.h"
 #include "parkeeper/iceberg/data_file.h"
+#include "parkeeper/iceberg/expression.h"
 #include "parkeeper/iceberg/table_update.h"
 
 namespace pk::iceberg {
@@ -30,6 +32,47 @@ struct AppendFiles {
   bool operator==(const AppendFiles&) const = default;
 };
 
+// A file that is in the table. Spec and partition say which manifests can hold it.
+struct FileRef {
+  FileContent content = FileContent::kData;
+  std::string location;
+  int32_t spec_id = 0;
+  std::vector<Value> partition;
+
+  bool operator==(const FileRef&) const = default;
+};
+
+// Removes files and adds others: deletes and updates that write the rest of a file again (copy on
+// write) or leave it to be merged on read, partitions overwritten, files compacted. It is made from
+// what its writer read at `base_snapshot_id`, and rejected when that no longer holds:
+//
+// - A removed file, or a data file that an added position delete refers to, is gone.
+// - A data file added since the base may hold a row that passes `reads`.
+// - It adds rows, and a delete file added since the base may apply to a file that it removes or
+//   refers to: rows that it has read would come back.
+// - The base is not in the branch's history any more, so that none of this can be known.
+struct RowDelta {
+  std::string branch = kMainBranch;
+  // The branch's snapshot that was read; nullopt: it had none.
+  std::optional<int64_t> base_snapshot_id;
+  std::vector<FileRef> removed;  // data and delete files
+  std::vector<DataFile> added;   // likewise, durable already; no delete files in v1 tables
+  // Data files that position deletes among `added` refer to, but for those that say so themselves
+  // (referenced_data_file).
+  std::vector<FileRef> referenced;
+  // The rows on whose absence it depends as well, by the columns of `schema_id`; nullopt: what is
+  // added meanwhile is as if it came later.
+  std::optional<Expression> reads;
+  // The rows are those of the removed files, with their deletes of the base applied, and nothing
+  // else: added files have the data sequence number of the newest removed one of their kind, so
+  // equality deletes since the base go on applying to them, and only position deletes forbid it.
+  bool rewrite = false;
+  int32_t schema_id = 0;                       // that added files were written with
+  std::map<std::string, std::string> summary;  // added to the snapshot's own
+
+  bool operator==(const RowDelta&) const = default;
+};
+
 // Requirements checked and updates applied as they are: property and schema changes, and commits of
 // external engines that bring their own snapshot.
 struct UpdateTable {
@@ -39,7 +82,7 @@ struct UpdateTable {
   bool operator==(const UpdateTable&) const = default;
 };
 
-using TableChange = std::variant<AppendFiles, UpdateTable>;
+using TableChange = std::variant<AppendFiles, RowDelta, UpdateTable>;
 
 struct TableCommit {
   // Made when the files are durable (version 7). The same id again gets the first outcome.

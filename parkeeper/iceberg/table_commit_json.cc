@@ -141,18 +141,39 @@ Result<std::map<int32_t, std::string>> ReadBounds(const bj::object& object, std:
   return bounds;
 }
 
-void Write(JsonWriter& out, const DataFile& file) {
-  out.BeginObject();
+// What a DataFile and a FileRef have in common.
+template <class File>
+void WritePlace(JsonWriter& out, const File& file) {
   if (file.content != FileContent::kData) out.Int("content", int64_t(file.content));
   out.String("file-path", file.location);
-  if (file.format != "PARQUET") out.String("file-format", file.format);
   out.Int("spec-id", file.spec_id);
-  if (!file.partition.empty()) {
-    out.Key("partition");
-    out.BeginArray();
-    for (const Value& value : file.partition) out.String(std::visit(ValueWriter{}, value));
-    out.EndArray();
+  if (file.partition.empty()) return;
+  out.Key("partition");
+  out.BeginArray();
+  for (const Value& value : file.partition) out.String(std::visit(ValueWriter{}, value));
+  out.EndArray();
+}
+
+template <class File>
+Result<> ReadPlace(const bj::object& object, File& file) {
+  const int32_t content = PK_TRY(json::OptionalInt32(object, "content")).value_or(0);
+  PK_CHECK(content >= 0 && content <= int32_t(FileContent::kEqualityDeletes),
+           Corrupt(fmt::format("unknown content {}", content)));
+  file.content = FileContent(content);
+  file.location = PK_TRY(json::String(object, "file-path"));
+  file.spec_id = PK_TRY(json::Int32(object, "spec-id"));
+  if (const bj::array* partition = PK_TRY(json::OptionalArray(object, "partition"))) {
+    for (const bj::value& value : *partition) {
+      file.partition.push_back(PK_TRY(ReadValue(PK_TRY(json::AsString(value, "partition")))));
+    }
   }
+  return {};
+}
+
+void Write(JsonWriter& out, const DataFile& file) {
+  out.BeginObject();
+  WritePlace(out, file);
+  if (file.format != "PARQUET") out.String("file-format", file.format);
   out.Int("record-count", file.record_count);
   out.Int("file-size-in-bytes", file.file_size);
   WriteCounts(out, "column-sizes", file.column_sizes);
@@ -171,18 +192,8 @@ void Write(JsonWriter& out, const DataFile& file) {
 
 Result<DataFile> ReadDataFile(const bj::object& object) {
   DataFile file;
-  const int32_t content = PK_TRY(json::OptionalInt32(object, "content")).value_or(0);
-  PK_CHECK(content >= 0 && content <= int32_t(FileContent::kEqualityDeletes),
-           Corrupt(fmt::format("unknown content {}", content)));
-  file.content = FileContent(content);
-  file.location = PK_TRY(json::String(object, "file-path"));
+  PK_TRY(ReadPlace(object, file));
   file.format = PK_TRY(json::OptionalString(object, "file-format")).value_or("PARQUET");
-  file.spec_id = PK_TRY(json::Int32(object, "spec-id"));
-  if (const bj::array* partition = PK_TRY(json::OptionalArray(object, "partition"))) {
-    for (const bj::value& value : *partition) {
-      file.partition.push_back(PK_TRY(ReadValue(PK_TRY(json::AsString(value, "partition")))));
-    }
-  }
   file.record_count = PK_TRY(json::Int64(object, "record-count"));
   file.file_size = PK_TRY(json::Int64(object, "file-size-in-bytes"));
   file.column_sizes = PK_TRY(ReadCounts(object, "column-sizes"));
@@ -205,15 +216,74 @@ Result<DataFile> ReadDataFile(const bj::object& object) {
   return file;
 }
 
+void Write(JsonWriter& out, const FileRef& file) {
+  out.BeginObject();
+  WritePlace(out, file);
+  out.EndObject();
+}
+
+template <class File>
+void WriteFiles(JsonWriter& out, std::string_view name, const std::vector<File>& files) {
+  out.Key(name);
+  out.BeginArray();
+  for (const File& file : files) Write(out, file);
+  out.EndArray();
+}
+
+Result<std::vector<DataFile>> ReadDataFiles(const bj::object& object, std::string_view name) {
+  std::vector<DataFile> files;
+  PK_TRY(
+      EachObject(*PK_TRY(json::Array(object, name)), name, [&](const bj::object& file) -> Result<> {
+        files.push_back(PK_TRY(ReadDataFile(file)));
+        return {};
+      }));
+  return files;
+}
+
+// None when there is no such member.
+Result<std::vector<FileRef>> ReadFileRefs(const bj::object& object, std::string_view name) {
+  std::vector<FileRef> files;
+  const bj::array* array = PK_TRY(json::OptionalArray(object, name));
+  if (array == nullptr) return files;
+  PK_TRY(EachObject(*array, name,
+                    [&](const bj::object& file) { return ReadPlace(file, files.emplace_back()); }));
+  return files;
+}
+
+// What an AppendFiles and a RowDelta have in common.
+template <class Change>
+void WriteTarget(JsonWriter& out, const Change& change) {
+  out.String("branch", change.branch);
+  out.Int("schema-id", change.schema_id);
+  if (!change.summary.empty()) out.StringMap("summary", change.summary);
+}
+
+template <class Change>
+Result<> ReadTarget(const bj::object& object, Change& change) {
+  change.branch = PK_TRY(json::String(object, "branch"));
+  change.schema_id = PK_TRY(json::Int32(object, "schema-id"));
+  if (object.contains("summary")) change.summary = PK_TRY(ReadStringMap(object, "summary"));
+  return {};
+}
+
 void Write(JsonWriter& out, const AppendFiles& append) {
   out.String("kind", "append");
-  out.String("branch", append.branch);
-  out.Int("schema-id", append.schema_id);
-  if (!append.summary.empty()) out.StringMap("summary", append.summary);
-  out.Key("files");
-  out.BeginArray();
-  for (const DataFile& file : append.files) Write(out, file);
-  out.EndArray();
+  WriteTarget(out, append);
+  WriteFiles(out, "files", append.files);
+}
+
+void Write(JsonWriter& out, const RowDelta& delta) {
+  out.String("kind", "row-delta");
+  WriteTarget(out, delta);
+  if (delta.base_snapshot_id) out.Int("base-snapshot-id", *delta.base_snapshot_id);
+  if (delta.rewrite) out.Bool("rewrite", true);
+  if (!delta.removed.empty()) WriteFiles(out, "removed", delta.removed);
+  if (!delta.referenced.empty()) WriteFiles(out, "referenced", delta.referenced);
+  WriteFiles(out, "added", delta.added);
+  if (delta.reads) {
+    out.Key("reads");
+    out.Raw(ToJson(*delta.reads));
+  }
 }
 
 void Write(JsonWriter& out, const UpdateTable& update) {
@@ -224,25 +294,39 @@ void Write(JsonWriter& out, const UpdateTable& update) {
   out.Raw(ToJson(update.updates));
 }
 
+Result<TableChange> ReadAppend(const bj::object& object) {
+  AppendFiles append;
+  PK_TRY(ReadTarget(object, append));
+  append.files = PK_TRY(ReadDataFiles(object, "files"));
+  return append;
+}
+
+Result<TableChange> ReadRowDelta(const bj::object& object) {
+  RowDelta delta;
+  PK_TRY(ReadTarget(object, delta));
+  delta.base_snapshot_id = PK_TRY(json::OptionalInt64(object, "base-snapshot-id"));
+  delta.rewrite = PK_TRY(json::OptionalBool(object, "rewrite")).value_or(false);
+  delta.removed = PK_TRY(ReadFileRefs(object, "removed"));
+  delta.referenced = PK_TRY(ReadFileRefs(object, "referenced"));
+  delta.added = PK_TRY(ReadDataFiles(object, "added"));
+  const bj::value* reads = object.if_contains("reads");
+  if (reads != nullptr) delta.reads = PK_TRY(ReadExpression(*reads).With("reads"));
+  return delta;
+}
+
+Result<TableChange> ReadUpdate(const bj::object& object) {
+  const bj::array* requirements = PK_TRY(json::Array(object, "requirements"));
+  const bj::array* updates = PK_TRY(json::Array(object, "updates"));
+  return UpdateTable{.requirements = PK_TRY(ParseTableRequirements(bj::serialize(*requirements))),
+                     .updates = PK_TRY(ParseTableUpdates(bj::serialize(*updates)))};
+}
+
 Result<TableChange> ReadChange(const bj::object& object) {
   const std::string kind = PK_TRY(json::String(object, "kind"));
-  if (kind == "update") {
-    const bj::array* requirements = PK_TRY(json::Array(object, "requirements"));
-    const bj::array* updates = PK_TRY(json::Array(object, "updates"));
-    return UpdateTable{.requirements = PK_TRY(ParseTableRequirements(bj::serialize(*requirements))),
-                       .updates = PK_TRY(ParseTableUpdates(bj::serialize(*updates)))};
-  }
-  PK_CHECK(kind == "append", Unsupported(fmt::format("unknown kind of commit '{}'", kind)));
-  AppendFiles append;
-  append.branch = PK_TRY(json::String(object, "branch"));
-  append.schema_id = PK_TRY(json::Int32(object, "schema-id"));
-  if (object.contains("summary")) append.summary = PK_TRY(ReadStringMap(object, "summary"));
-  PK_TRY(EachObject(*PK_TRY(json::Array(object, "files")), "files",
-                    [&](const bj::object& file) -> Result<> {
-                      append.files.push_back(PK_TRY(ReadDataFile(file)));
-                      return {};
-                    }));
-  return append;
+  if (kind == "append") return ReadAppend(object);
+  if (kind == "row-delta") return ReadRowDelta(object);
+  if (kind == "update") return ReadUpdate(object);
+  return Unsupported(fmt::format("unknown kind of commit '{}'", kind));
 }
 
 }  // namespace

@@ -76,6 +76,58 @@ TEST(TableCommitJson, GivesUpdatesBackAsTheyWere) {
   EXPECT_EQ(read, commit);
 }
 
+TableCommit Delta() {
+  RowDelta delta;
+  delta.branch = "audit";
+  delta.base_snapshot_id = 8'000'000'000'000'000'017;
+  delta.removed = {{.content = FileContent::kData,
+                    .location = "memory://lake/old.parquet",
+                    .spec_id = 2,
+                    .partition = {Value(), int32_t{7}}},
+                   {.content = FileContent::kPositionDeletes,
+                    .location = "memory://lake/old-deletes.parquet",
+                    .spec_id = 0,
+                    .partition = {}}};
+  delta.added = std::get<AppendFiles>(Append().change).files;
+  delta.referenced = {{.content = FileContent::kData,
+                       .location = "memory://lake/other.parquet",
+                       .spec_id = 0,
+                       .partition = {}}};
+  delta.reads = ParseExpression("a < 5 and b = 'x'").value();
+  delta.rewrite = true;
+  delta.schema_id = 3;
+  delta.summary = {{"by", "test"}};
+  return {.id = Append().id, .change = delta, .oldest_file_ms = 5};
+}
+
+TEST(TableCommitJson, GivesRowDeltasBackAsTheyWere) {
+  TableCommit commit = Delta();
+  PK_ASSERT_OK(const TableCommit read, ParseTableCommit(ToJson(commit)));
+  EXPECT_EQ(read, commit);
+  commit.change = RowDelta{};
+  PK_ASSERT_OK(const TableCommit least, ParseTableCommit(ToJson(commit)));
+  EXPECT_EQ(least, commit);
+}
+
+// What waits in a queue may have been written by anybody.
+TEST(TableCommitJson, RefusesOrReadsAnyPieceOfARowDeltaAndIsNotConfused) {
+  const std::string json = ToJson(Delta());
+  for (size_t length = 0; length < json.size(); ++length) {
+    EXPECT_FALSE(ParseTableCommit(json.substr(0, length)).ok());
+  }
+  for (size_t at = 0; at < json.size(); ++at) {
+    for (const char c : {'"', '0', '-', '}', ']', 'n', char(0x80)}) {
+      std::string damaged = json;
+      damaged[at] = c;
+      const auto read = ParseTableCommit(damaged);
+      if (!read.ok()) continue;
+      const auto again = ParseTableCommit(ToJson(*read));
+      ASSERT_THAT(again, testing::IsOk()) << damaged;
+      EXPECT_EQ(*again, *read) << damaged;
+    }
+  }
+}
+
 TEST(TableCommitJson, NamesWhatIsWrong) {
   EXPECT_THAT(ParseTableCommit("{"), testing::IsError(ErrorCode::kCorrupt));
   EXPECT_THAT(ParseTableCommit(R"({"id": "x", "oldest-file-ms": 0})"),
@@ -86,6 +138,12 @@ TEST(TableCommitJson, NamesWhatIsWrong) {
   json = ToJson(Append());
   json.replace(json.find("\"i-5\""), 5, "\"i-z\"");
   EXPECT_THAT(ParseTableCommit(json), IsErrorWith(ErrorCode::kCorrupt, "files[0]"));
+  json = ToJson(Delta());
+  json.replace(json.find("\"i7\""), 4, "\"iz\"");
+  EXPECT_THAT(ParseTableCommit(json), IsErrorWith(ErrorCode::kCorrupt, "removed[0]"));
+  json = ToJson(Delta());
+  json.replace(json.find("\"lt\""), 4, "\"up\"");
+  EXPECT_THAT(ParseTableCommit(json), IsErrorWith(ErrorCode::kUnsupported, "reads: expression"));
 }
 
 }  // namespace
