@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/conformance/catalog_contract_deltas.h"
 #include "tests/conformance/catalog_contract_fixture.h"
 
 namespace pk::catalog {
