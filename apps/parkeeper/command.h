@@ -33,6 +33,7 @@ using Action = std::function<Result<>()>;
 void AddNamespaceCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddTableCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddImportCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddDeleteCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddScanCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddHistoryCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddWatchCommand(CLI::App& app, const Global& global, Action& chosen);

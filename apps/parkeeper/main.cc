@@ -72,6 +72,7 @@ int main(int argc, char** argv) {
   pk::cli::AddNamespaceCommand(app, global, chosen);
   pk::cli::AddTableCommand(app, global, chosen);
   pk::cli::AddImportCommand(app, global, chosen);
+  pk::cli::AddDeleteCommand(app, global, chosen);
   pk::cli::AddScanCommand(app, global, chosen);
   pk::cli::AddHistoryCommand(app, global, chosen);
   pk::cli::AddWatchCommand(app, global, chosen);

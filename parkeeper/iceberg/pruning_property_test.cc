@@ -11,6 +11,7 @@
 #include <map>
 #include <random>
 
+#include "parkeeper/iceberg/complement.h"
 #include "parkeeper/iceberg/evaluate.h"
 #include "tests/support/matchers.h"
 
@@ -299,6 +300,20 @@ TEST(PruningProperty, BoundFiltersPassTheRowsThatTheUnboundOnesDo) {
       ASSERT_EQ(MatchesRow(bound.filter, row), Passes(bound.pair, row))
           << "seed " << seed << ": " << ToString(bound.pair.expression) << " bound as "
           << ToString(bound.filter, Columns());
+    }
+  }
+}
+
+TEST(PruningProperty, AFilterAndItsComplementShareTheRowsOut) {
+  for (uint32_t seed = 0; seed < kSeeds; ++seed) {
+    std::mt19937 random(seed);
+    const BoundExpression filter = RandomBound(random).filter;
+    const BoundExpression others = Complement(filter);
+    for (int i = 0; i < 20; ++i) {
+      const Row row = RandomRow(random);
+      ASSERT_NE(MatchesRow(filter, row), MatchesRow(others, row))
+          << "seed " << seed << ": " << ToString(filter, Columns()) << " against "
+          << ToString(others, Columns());
     }
   }
 }

@@ -258,6 +258,8 @@ class Planning {
         continue;
       }
       out.tasks.push_back(MakeTask(entries, row, filter, residuals));
+      FileTask& task = out.tasks.back();
+      task.all_rows_pass = task.residual.is_true() || iceberg::MustMatch(plan_.filter, statistics);
     }
     return {};
   }

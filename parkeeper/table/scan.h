@@ -40,6 +40,8 @@ struct ScanRequest {
 struct FileTask {
   iceberg::DataFile file;             // without metrics
   iceberg::BoundExpression residual;  // what its partition leaves to be tested
+  // Partition or metrics say that every row in the file passes the filter.
+  bool all_rows_pass = false;
 };
 
 // Why files were left out.
