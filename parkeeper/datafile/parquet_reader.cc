@@ -9,10 +9,12 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <utility>
 
 #include "parkeeper/datafile/arrow_adapter_internal.h"
 #include "parkeeper/datafile/arrow_schema_internal.h"
+#include "parkeeper/datafile/hidden_rows_internal.h"
 #include "parkeeper/datafile/parquet_source_internal.h"
 #include "parkeeper/datafile/projection_internal.h"
 #include "parkeeper/datafile/row_mask_internal.h"
@@ -136,20 +138,36 @@ class ParquetSource : public BatchSource {
   }
 
  private:
-  // A column of the projection; `tested` is its place among the columns that the filter looks at.
+  // A column of the projection; `tested` is its place among the columns that decide about rows.
   struct Output {
     ColumnPlan plan;
     std::optional<size_t> tested;
   };
+  // A column that decides which rows are wanted: the filter looks at it, or deletes do.
+  struct Tested {
+    ColumnPlan plan;
+    bool by_key = false;
+  };
 
+  using PlanOf = std::function<Result<ColumnPlan>(const Field&)>;
   Result<> PlanColumns(const std::vector<Constant>& constants);
+  Result<> PlanTested(const PlanOf& plan);
+  Result<> PlanKeys(const HiddenRows& hidden, const PlanOf& plan);
+  std::optional<size_t> FindTested(const Field& field) const;
   void ChooseDictionaries(ColumnPlan& plan) const;
   Result<> SelectRowGroups();
   Result<bool> OpenRowGroup();
   Result<GroupVerdict> Judge(int group) const;
+  Result<GroupVerdict> JudgeByFilter(int group) const;
   void Count(const GroupVerdict& verdict, int64_t rows) const;
   int64_t BatchRows(const parquet::RowGroupMetaData& group) const;
   Result<std::optional<Batch>> NextBatch();
+  // The column is read before the others in this row group.
+  bool IsTestedNow(size_t tested) const { return tested_[tested].by_key || !verdict_.all_pass; }
+  bool HasDeletes() const { return !hidden_.empty() || only_.has_value(); }
+  Result<arrow::ArrayVector> ReadTested(RowRange window);
+  Result<RowMask> FilterRows(int64_t rows, const arrow::ArrayVector& tested) const;
+  Result<> ApplyDeletes(RowRange window, const arrow::ArrayVector& tested, RowMask& mask) const;
   Result<> ReadWindow(RowRange window);
   Result<> Emit(RowRange rows, int64_t window_begin, const arrow::ArrayVector& tested,
                 const RowMask* mask);
@@ -160,10 +178,12 @@ class ParquetSource : public BatchSource {
   ParquetFile file_;
   std::unique_ptr<parquet::arrow::FileReader> assembling_;  // when some column is nested
   std::vector<Output> outputs_;
-  std::deque<ColumnPlan> tested_;
-  Schema tested_schema_;
+  std::deque<Tested> tested_;
   std::vector<Constant> constants_;
-  std::vector<int> groups_;  // still to be read
+  HiddenRows hidden_;
+  std::optional<HiddenRows> only_;   // when only rows hidden by these are wanted
+  std::vector<int> groups_;          // still to be read
+  std::vector<int64_t> first_rows_;  // of each row group: the position of its first row
 
   // Of the row group being read.
   size_t next_group_ = 0;
@@ -185,6 +205,11 @@ Result<> ParquetSource::Open(const iceberg::DataFile& file) {
       options_.name_mapping ? *options_.name_mapping : iceberg::MappingOf(*naming);
   file_ = PK_TRY(OpenParquetFile(input_.bytes, mapping, input_.by_name));
   constants_ = PartitionConstants(file, std::exchange(options_.spec, nullptr));
+  for (const auto& [id, value] : options_.constants) constants_.push_back({id, value});
+  hidden_ = HiddenRows(std::exchange(options_.deletes, {}), file.location);
+  if (options_.only_hidden_by) {
+    only_.emplace(*std::exchange(options_.only_hidden_by, std::nullopt), file.location);
+  }
   PK_TRY(PlanColumns(constants_));
   PK_TRY(SelectRowGroups());
   if (options_.counters != nullptr) ++options_.counters->files;
@@ -193,33 +218,25 @@ Result<> ParquetSource::Open(const iceberg::DataFile& file) {
 
 Result<> ParquetSource::PlanColumns(const std::vector<Constant>& constants) {
   bool nested = false;
-  auto plan = [&](const Field& field) -> Result<ColumnPlan> {
+  const PlanOf plan = [&](const Field& field) -> Result<ColumnPlan> {
     ColumnPlan made = PK_TRY(PlanColumn(file_, field, ConstantOf(constants, field)));
+    PK_CHECK(!options_.columns_must_exist || made.file_field != nullptr,
+             Corrupt(fmt::format("the file lacks column '{}' (field {})", field.name, field.id)));
     ChooseDictionaries(made);
     made.decoder.exact = input_.exact;
     nested |= made.source == ColumnPlan::Source::kAssembled;
     return made;
   };
+  PK_TRY(PlanTested(plan));
+  PK_TRY(PlanKeys(hidden_, plan));
+  if (only_) PK_TRY(PlanKeys(*only_, plan));
   for (const Field& field : options_.projection->fields()) {
-    outputs_.push_back({.plan = PK_TRY(plan(field)), .tested = std::nullopt});
-  }
-  std::vector<Field> fields;
-  for (int32_t id : iceberg::ReferencedFields(options_.filter)) {
-    const Schema& table = options_.table_schema ? *options_.table_schema : *options_.projection;
-    const std::vector<int32_t> path = table.PathTo(id);
-    PK_CHECK(!path.empty() && !table.IsRepeated(id),
-             Internal(fmt::format("a filter over field {}, which no row has one of", id)));
-    Field field = OnlyPath(*table.FindById(path.front()), path, 0);
-    // Two members of one struct are two columns here, told apart by their place.
-    fields.push_back(field);
-    tested_.push_back(PK_TRY(plan(field)));
-    for (Output& output : outputs_) {
-      if (path.size() == 1 && output.plan.field.id == id && output.plan.field.type == field.type) {
-        output.tested = tested_.size() - 1;
-      }
+    outputs_.push_back({.plan = PK_TRY(plan(field)), .tested = FindTested(field)});
+    // The keys of deletes may be null where the table's rows may not.
+    if (outputs_.back().tested) {
+      tested_[*outputs_.back().tested].plan.field.required |= field.required;
     }
   }
-  tested_schema_ = Schema(iceberg::StructType{.fields = std::move(fields)});
   if (!nested) return {};
   assembling_ = PK_TRY(Guarded(ErrorCode::kCorrupt, [&] {
     auto properties = ReadingProperties();
@@ -230,6 +247,41 @@ Result<> ParquetSource::PlanColumns(const std::vector<Constant>& constants) {
         properties);
   }));
   return {};
+}
+
+Result<> ParquetSource::PlanTested(const PlanOf& plan) {
+  for (int32_t id : iceberg::ReferencedFields(options_.filter)) {
+    const Schema& table = options_.table_schema ? *options_.table_schema : *options_.projection;
+    const std::vector<int32_t> path = table.PathTo(id);
+    PK_CHECK(!path.empty() && !table.IsRepeated(id),
+             Internal(fmt::format("a filter over field {}, which no row has one of", id)));
+    // Two members of one struct are two columns here, told apart by their place.
+    const Field field = OnlyPath(*table.FindById(path.front()), path, 0);
+    tested_.push_back({.plan = PK_TRY(plan(field)), .by_key = false});
+  }
+  return {};
+}
+
+Result<> ParquetSource::PlanKeys(const HiddenRows& hidden, const PlanOf& plan) {
+  for (const RowDeletes::ByKeys& keys : hidden.keys()) {
+    for (const Field& field : keys.deletes->keys().fields()) {
+      const auto found = FindTested(field);
+      if (!found)
+        tested_.push_back({.plan = PK_TRY(plan(field)), .by_key = true});
+      else
+        tested_[*found].by_key = true;
+    }
+  }
+  return {};
+}
+
+// One that is read as the same type.
+std::optional<size_t> ParquetSource::FindTested(const Field& field) const {
+  for (size_t i = 0; i < tested_.size(); ++i) {
+    const Field& held = tested_[i].plan.field;
+    if (held.id == field.id && held.type == field.type) return i;
+  }
+  return std::nullopt;
 }
 
 // Decided for the file, not for the row groups of this split, so that all its readers agree.
@@ -247,9 +299,12 @@ void ParquetSource::ChooseDictionaries(ColumnPlan& plan) const {
 
 Result<> ParquetSource::SelectRowGroups() {
   return Guarded(ErrorCode::kCorrupt, [&]() -> arrow::Status {
+    int64_t rows = 0;
     for (int i = 0; i < file_.metadata->num_row_groups(); ++i) {
       const auto group = file_.metadata->RowGroup(i);
       if (group->num_rows() < 0) return arrow::Status::Invalid("a row group has negative rows");
+      first_rows_.push_back(rows);
+      rows += group->num_rows();
       const int64_t first = FirstByte(*group);
       const bool by_bytes = first >= options_.begin && first < options_.end;
       const bool by_number =
@@ -261,6 +316,16 @@ Result<> ParquetSource::SelectRowGroups() {
 }
 
 Result<GroupVerdict> ParquetSource::Judge(int group) const {
+  const int64_t rows = file_.metadata->RowGroup(group)->num_rows();
+  RowRanges wanted{{0, rows}};
+  if (only_) wanted = only_->Ranges(first_rows_[static_cast<size_t>(group)], rows, kMinGap);
+  if (wanted.empty()) return GroupVerdict{.reason = GroupVerdict::Reason::kPages};
+  GroupVerdict verdict = PK_TRY(JudgeByFilter(group));
+  if (only_) verdict.ranges = Intersect(verdict.ranges, wanted);
+  return verdict;
+}
+
+Result<GroupVerdict> ParquetSource::JudgeByFilter(int group) const {
   const int64_t rows = file_.metadata->RowGroup(group)->num_rows();
   if (options_.filter.is_true()) return GroupVerdict{.ranges = {{0, rows}}, .all_pass = true};
   const Schema& table = options_.table_schema ? *options_.table_schema : *options_.projection;
@@ -319,8 +384,8 @@ Result<bool> ParquetSource::OpenRowGroup() {
     row_ = verdict_.ranges.front().begin;
     outputs_open_ = false;
     std::vector<const ColumnPlan*> plans;
-    if (!verdict_.all_pass) {
-      for (const ColumnPlan& plan : tested_) plans.push_back(&plan);
+    for (size_t i = 0; i < tested_.size(); ++i) {
+      if (IsTestedNow(i)) plans.push_back(&tested_[i].plan);
     }
     PK_TRY(tested_run_.Open(plans, *group_reader_, assembling_.get(), group_));
     return true;
@@ -333,7 +398,7 @@ Result<> ParquetSource::OpenOutputs() {
   if (outputs_open_) return {};
   std::vector<const ColumnPlan*> plans;
   for (const Output& output : outputs_) {
-    if (verdict_.all_pass || !output.tested) plans.push_back(&output.plan);
+    if (!output.tested || !IsTestedNow(*output.tested)) plans.push_back(&output.plan);
   }
   PK_TRY(output_run_.Open(plans, *group_reader_, assembling_.get(), group_));
   outputs_open_ = true;
@@ -359,22 +424,70 @@ Result<std::optional<Batch>> ParquetSource::NextBatch() {
   return std::optional<Batch>(std::move(batch));
 }
 
-Result<> ParquetSource::ReadWindow(RowRange window) {
-  const int64_t rows = window.end - window.begin;
-  if (options_.counters != nullptr) options_.counters->rows_decoded += rows;
-  if (verdict_.all_pass) return Emit(window, window.begin, {}, nullptr);
+// At the place of each tested column; null for those that are not looked at in this row group.
+Result<arrow::ArrayVector> ParquetSource::ReadTested(RowRange window) {
+  arrow::ArrayVector read = PK_TRY(tested_run_.Read(window));
+  arrow::ArrayVector tested(tested_.size());
+  size_t next = 0;
+  for (size_t i = 0; i < tested_.size(); ++i) {
+    if (IsTestedNow(i)) tested[i] = std::move(read[next++]);
+  }
+  return tested;
+}
 
-  const arrow::ArrayVector tested = PK_TRY(tested_run_.Read(window));
+Result<RowMask> ParquetSource::FilterRows(int64_t rows, const arrow::ArrayVector& tested) const {
+  if (verdict_.all_pass) {
+    return RowMask{.passes = std::vector<uint8_t>(static_cast<size_t>(rows), 1), .count = rows};
+  }
   auto column = [&](int32_t id) -> Result<ArrayPtr> {
     for (size_t i = 0; i < tested_.size(); ++i) {
-      const Schema one(iceberg::StructType{.fields = {tested_[i].field}});
+      const Schema one(iceberg::StructType{.fields = {tested_[i].plan.field}});
       if (one.FindById(id) == nullptr) continue;
       const auto batch = arrow::RecordBatch::Make(ToArrowSchema(one), rows, {tested[i]});
       return ColumnById(*batch, one, id);
     }
     return Internal(fmt::format("no column for the filter over field {}", id));
   };
-  const RowMask mask = PK_TRY(EvaluateRows(options_.filter, rows, column));
+  return EvaluateRows(options_.filter, rows, column);
+}
+
+// Takes the rows out of `mask` that are hidden, or not hidden though only such rows are wanted.
+Result<> ParquetSource::ApplyDeletes(RowRange window, const arrow::ArrayVector& tested,
+                                     RowMask& mask) const {
+  const int64_t rows = window.end - window.begin;
+  const int64_t first = first_rows_[static_cast<size_t>(group_)] + window.begin;
+  const auto keys = [&](const EqualityDeletes& deletes) -> Result<Batch> {
+    arrow::ArrayVector columns;
+    for (const Field& field : deletes.keys().fields()) {
+      columns.push_back(tested[*FindTested(field)]);
+    }
+    return Batch{arrow::RecordBatch::Make(ToArrowSchema(deletes.keys()), rows, std::move(columns))};
+  };
+  // Rows that the filter drops count as marked, which spares looking for their keys.
+  const auto keep = [&](const HiddenRows& hidden, bool hidden_ones) -> Result<> {
+    if (mask.none()) return {};
+    std::vector<uint8_t> marked(mask.passes.size());
+    for (size_t i = 0; i < marked.size(); ++i) marked[i] = mask.passes[i] ^ 1;
+    PK_TRY(hidden.Mark(first, keys, marked));
+    for (size_t i = 0; i < marked.size(); ++i) mask.passes[i] &= marked[i] ^ (hidden_ones ? 0 : 1);
+    mask.count = std::count(mask.passes.begin(), mask.passes.end(), 1);
+    return {};
+  };
+  if (only_) PK_TRY(keep(*only_, true));
+  const int64_t before = mask.count;
+  if (!hidden_.empty()) PK_TRY(keep(hidden_, false));
+  if (options_.counters != nullptr) options_.counters->rows_hidden += before - mask.count;
+  return {};
+}
+
+Result<> ParquetSource::ReadWindow(RowRange window) {
+  const int64_t rows = window.end - window.begin;
+  if (options_.counters != nullptr) options_.counters->rows_decoded += rows;
+  if (verdict_.all_pass && !HasDeletes()) return Emit(window, window.begin, {}, nullptr);
+
+  const arrow::ArrayVector tested = PK_TRY(ReadTested(window));
+  RowMask mask = PK_TRY(FilterRows(rows, tested));
+  if (HasDeletes()) PK_TRY(ApplyDeletes(window, tested, mask));
   if (mask.none()) return {};
   if (mask.all()) return Emit(window, window.begin, tested, nullptr);
   // Runs of wanted rows, parted where it pays to skip what lies between.
@@ -410,7 +523,7 @@ Result<> ParquetSource::Emit(RowRange rows, int64_t window_begin, const arrow::A
   arrow::FieldVector fields;
   size_t next = 0;
   for (const Output& output : outputs_) {
-    const bool shared = !verdict_.all_pass && output.tested;
+    const bool shared = output.tested && IsTestedNow(*output.tested);
     ArrayPtr array = shared ? tested[*output.tested]->Slice(offset, count) : decoded[next++];
     if (selection != nullptr) array = PK_TRY(Apply(selection, array));
     fields.push_back(ToArrowField(output.plan.field)->WithType(array->type()));
