@@ -222,10 +222,10 @@ class ColumnReader {
 
   void EndRow(Decoder& in) {
     if (!numbers_.Inherit(file_, plan_.has_sequence_numbers)) return in.Fail(kNoSequenceNumber);
-    if (numbers_.status == EntryStatus::kDeleted) return;
+    if (numbers_.status == EntryStatus::kDeleted && !options_.deleted) return;
     columns_.status.push_back(numbers_.status);
     columns_.snapshot_id.push_back(*numbers_.snapshot_id);
-    columns_.sequence_number.push_back(*numbers_.sequence_number);
+    columns_.sequence_number.push_back(numbers_.sequence_number.value_or(-1));
     columns_.file_sequence_number.push_back(numbers_.file_sequence_number.value_or(-1));
     columns_.content.push_back(content_);
     columns_.location.Append(location_);

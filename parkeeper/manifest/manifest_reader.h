@@ -50,8 +50,9 @@ struct MetricColumns {
   StringColumn lower = {}, upper = {};  // single-value binary
 };
 
-// Entries that live (status existing or added), by column. Sequence numbers and snapshot ids are
-// resolved; a file sequence number is -1 where an early v2 writer left it out of an existing entry.
+// Entries that live (status existing or added), by column; deleted ones where asked for. Sequence
+// numbers and snapshot ids are resolved; a file sequence number is -1 where an early v2 writer left
+// it out of an existing entry, and both are where one left them out of a deleted entry.
 struct EntryColumns {
   std::vector<iceberg::EntryStatus> status;
   std::vector<int64_t> snapshot_id, sequence_number, file_sequence_number;
@@ -71,6 +72,7 @@ struct EntryColumns {
 struct ReadOptions {
   std::vector<int32_t> metrics_of = {};  // field ids
   bool split_offsets = false;
+  bool deleted = false;  // deleted entries too
 };
 
 // `file` is the manifest's line in the manifest list: sequence numbers and snapshot ids are

@@ -148,18 +148,11 @@ TEST(Plan, ReadsThePastWithItsOwnSchemaAndABranchWithThePresentOne) {
               testing::IsOkAnd(::testing::ElementsAre(::testing::HasSubstr("\"y\":null"))));
 }
 
-TEST(Plan, RefusesDeleteFilesAndNegativeLimits) {
+TEST(Plan, RefusesNegativeLimits) {
   TableInMemory table;
   table.Append(SampleRows(0, 10));
   EXPECT_THAT(table.Plan({.filter = {}, .columns = {}, .snapshot = {}, .limit = -1}),
               IsErrorWith(ErrorCode::kInvalidArgument, "-1"));
-  iceberg::DataFile deletes;
-  deletes.content = iceberg::FileContent::kPositionDeletes;
-  deletes.location = "memory://lake/t/data/deletes.parquet";
-  deletes.record_count = 1;
-  deletes.file_size = 10;
-  table.Commit({deletes}, iceberg::ManifestContent::kDeletes);
-  EXPECT_THAT(table.Plan(), IsErrorWith(ErrorCode::kUnsupported, "delete files"));
 }
 
 ScanRequest After(int64_t from, SnapshotSelector to = {}) {

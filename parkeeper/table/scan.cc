@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "parkeeper/base/parallel.h"
+#include "parkeeper/table/delete_store_internal.h"
+#include "parkeeper/table/planning_internal.h"
 
 namespace pk::table {
 
@@ -53,6 +55,29 @@ std::vector<Unit> MakeUnits(const ScanPlan& plan, int threads) {
   return units;
 }
 
+std::vector<const FileTask*> TasksOf(const std::vector<Unit>& units) {
+  std::vector<const FileTask*> tasks;
+  for (const Unit& unit : units) tasks.push_back(unit.task);
+  return tasks;
+}
+
+// What tells a change is the same in all rows of a task.
+std::map<int32_t, iceberg::Value> ConstantsOf(const FileTask& task) {
+  std::map<int32_t, iceberg::Value> constants;
+  if (!task.change) return constants;
+  for (const iceberg::Field& column : ChangeColumns()) {
+    iceberg::Value& value = constants[column.id];
+    if (column.name == kChangeTypeColumn) {
+      value = std::string(task.change->is_delete ? "delete" : "insert");
+    } else if (column.name == kChangeOrdinalColumn) {
+      value = task.change->ordinal;
+    } else {
+      value = task.change->snapshot_id;
+    }
+  }
+  return constants;
+}
+
 // Threads read units ahead of the consumer; what waits for it is bounded by bytes. In order, each
 // unit has a lane of its own and the consumer takes lane after lane; else all share one.
 class ParallelScan final : public BatchSource {
@@ -63,6 +88,7 @@ class ParallelScan final : public BatchSource {
         options_(options),
         left_(plan_.limit.value_or(INT64_MAX)),
         units_(left_ == 0 ? std::vector<Unit>() : MakeUnits(plan_, threads)),
+        deletes_(storage_, plan_, TasksOf(units_), options_, threads),
         lanes_(options.keep_order ? units_.size() : 1) {}
 
   // As many threads as the system gives; with none there is an error.
@@ -154,16 +180,26 @@ class ParallelScan final : public BatchSource {
   }
 
   Result<> ReadUnit(size_t index) {
+    const FileTask& task = *units_[index].task;
+    Result<> read = ReadRows(index, PK_TRY(deletes_.Acquire(task)));
+    deletes_.Release(task);
+    return read;
+  }
+
+  Result<> ReadRows(size_t index, DeleteStore::Acquired deletes) {
     const Unit& unit = units_[index];
-    const datafile::ReaderOptions reader{.projection = plan_.projection,
-                                         .filter = unit.task->residual,
-                                         .table_schema = plan_.table_schema,
-                                         .name_mapping = plan_.name_mapping,
-                                         .spec = SpecOf(plan_, unit.task->file.spec_id),
-                                         .dictionaries = options_.dictionaries,
-                                         .begin = unit.begin,
-                                         .end = unit.end,
-                                         .counters = options_.counters};
+    datafile::ReaderOptions reader{.projection = plan_.projection,
+                                   .filter = unit.task->residual,
+                                   .table_schema = plan_.table_schema,
+                                   .name_mapping = plan_.name_mapping,
+                                   .spec = SpecOf(plan_, unit.task->file.spec_id),
+                                   .deletes = std::move(deletes.deletes),
+                                   .only_hidden_by = std::move(deletes.only_hidden_by),
+                                   .constants = ConstantsOf(*unit.task),
+                                   .dictionaries = options_.dictionaries,
+                                   .begin = unit.begin,
+                                   .end = unit.end,
+                                   .counters = options_.counters};
     const auto source = PK_TRY(datafile::OpenParquet(storage_, unit.task->file, reader));
     for (;;) {
       if (options_.stop.stop_requested()) return Cancelled("the scan was stopped");
@@ -198,6 +234,7 @@ class ParallelScan final : public BatchSource {
   std::mutex mutex_;
   std::condition_variable_any changed_;
   const std::vector<Unit> units_;
+  DeleteStore deletes_;
   std::vector<Lane> lanes_;
   size_t lane_ = 0;  // that the consumer takes from
   size_t next_ = 0;  // unit to be read

@@ -34,6 +34,30 @@ struct ScanRequest {
   std::optional<int64_t> limit;  // rows, at least 0
   // Only rows appended after this snapshot, up to and including the selected one.
   std::optional<int64_t> after_snapshot = std::nullopt;
+  // With `after_snapshot`: rows that were deleted since, too, each row with what became of it.
+  bool changes = false;
+};
+
+// Columns of a scan of changes, after those of the table (spec, "Reserved Field IDs"; as in
+// Iceberg's changelog views). Names that the table has itself are kInvalidArgument.
+inline constexpr const char* kChangeTypeColumn = "_change_type";  // string: "insert" or "delete"
+// int: counts the snapshots that changed rows, from 0
+inline constexpr const char* kChangeOrdinalColumn = "_change_ordinal";
+inline constexpr const char* kCommitSnapshotColumn = "_commit_snapshot_id";  // long
+
+struct RowChange {
+  bool is_delete = false;
+  int32_t ordinal = 0;
+  int64_t snapshot_id = 0;
+  bool operator==(const RowChange&) const = default;
+};
+
+// A delete file that hides rows of data files to read.
+struct DeleteFile {
+  // Without metrics; equality ids sorted, and the data file referenced also when only the bounds of
+  // the paths tell it.
+  iceberg::DataFile file;
+  int64_t sequence_number = 0;
 };
 
 // One data file to read.
@@ -42,6 +66,10 @@ struct FileTask {
   iceberg::BoundExpression residual;  // what its partition leaves to be tested
   // Partition or metrics say that every row in the file passes the filter.
   bool all_rows_pass = false;
+  std::vector<int32_t> deletes = {};  // that apply to it: sorted places in ScanPlan::deletes
+  // When there: only rows that these hide are wanted. Places as above.
+  std::optional<std::vector<int32_t>> only_hidden_by = std::nullopt;
+  std::optional<RowChange> change = std::nullopt;  // in a scan of changes: of all its rows
 };
 
 // Why files were left out.
@@ -52,11 +80,15 @@ struct PlanCounts {
   int64_t files_skipped_by_partition = 0;
   int64_t files_skipped_by_metrics = 0;
   int64_t files_in_skipped_manifests = 0;  // as far as the list says, which v1 need not
+  int64_t delete_manifests = 0;            // those below too: of the snapshots
+  int64_t delete_manifests_skipped = 0;    // by their partition summaries
+  int64_t delete_files = 0;                // in manifests that were read
 };
 
 struct ScanPlan {
   std::optional<int64_t> snapshot_id;                   // none: the table has no rows yet
   std::optional<int64_t> after_snapshot_id;             // as asked for
+  bool changes = false;                                 // as asked for
   std::shared_ptr<const iceberg::Schema> table_schema;  // of the snapshot
   std::shared_ptr<const iceberg::Schema> projection;
   iceberg::BoundExpression filter;
@@ -64,24 +96,40 @@ struct ScanPlan {
   std::vector<iceberg::PartitionSpec> specs;  // those that tasks refer to
   std::optional<iceberg::NameMapping> name_mapping;
   std::vector<FileTask> tasks;
+  std::vector<DeleteFile> deletes;  // those that apply to some task
+  // The columns that equality deletes compare: the table's, and those that it has no more.
+  std::shared_ptr<const iceberg::Schema> delete_schema;
   PlanCounts counts;
-  int64_t bytes = 0;      // sizes of the files to read
-  int64_t rows_most = 0;  // rows in them
+  int64_t bytes = 0;         // sizes of the data files to read
+  int64_t rows_most = 0;     // rows in them, hidden ones too
+  int64_t delete_bytes = 0;  // sizes of the delete files to read
+  int64_t delete_rows = 0;   // rows in them
 };
 
 struct PlanOptions {
   int threads = 0;  // that read manifests; 0: the cores available
 };
 
-// Reads the manifest list and the manifests that may match. Memory: one manifest per thread, and
-// the tasks. kNotFound: no such snapshot, time or ref; kInvalidArgument: unknown column, bad
-// filter; kUnsupported: the snapshot has delete files (they come with row deletes); kCorrupt names
-// the file.
+// Reads the manifest list and the manifests that may match. Memory: one manifest per thread, the
+// tasks, and the entries of delete files that may match. kNotFound: no such snapshot, time or ref;
+// kInvalidArgument: unknown column, bad filter; kUnsupported names a delete file that cannot be
+// applied (a deletion vector, another format than Parquet); kCorrupt names the file.
+//
+// Delete files apply as the specification says ("Scan Planning"): position deletes to data files of
+// their partition that are not newer, and where they name one data file to that only; equality
+// deletes to older data files of their partition, or of all when they have none. Those that cannot
+// match by their metrics are left out. Planning takes time in proportion to the files and to the
+// pairs of a data file and a newer delete file of the same partition or path.
 //
 // With `after_snapshot`: the files that the snapshots since then appended, each with the rows that
 // it had then, in the order of the appends. Snapshots that only put rows into other files (replace)
 // are passed over. kUnsupported: one of them deleted or overwrote rows; kInvalidArgument: it is no
 // ancestor of the selected snapshot; kFailedPrecondition: snapshots between have expired.
+//
+// With `changes` as well: what the snapshots did to rows, in their order, and deletes before
+// inserts. Rows of data files that a snapshot removed are deletes, as far as its parent showed
+// them, and so are rows that its delete files hid; rows of data files that it added are inserts. So
+// a row that a file was rewritten for is told twice, though it did not change.
 Result<ScanPlan> PlanScan(storage::Storage& storage, const iceberg::TableMetadata& metadata,
                           const ScanRequest& request, const PlanOptions& options = {});
 
@@ -93,6 +141,10 @@ std::string ToJson(const ScanPlan& plan);
 struct ScanOptions {
   int threads = 0;                            // 0: the cores available
   int64_t memory_bytes = int64_t{512} << 20;  // of batches that wait for the consumer
+  // Of delete files. Each is read once, and kept from the first data file that needs it until the
+  // last has been read: 8 bytes for each position of a data file that is read, about 40 and the
+  // values for each key. kUnsupported when more were needed at a time.
+  int64_t delete_bytes = int64_t{1} << 30;
   bool keep_order = false;  // rows in the order of tasks, then of their place in the file
   bool dictionaries = true;
   std::stop_token stop = {};

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "parkeeper/datafile/input.h"
+#include "parkeeper/datafile/parquet_writer.h"
+#include "parkeeper/datafile/row_deletes.h"
 #include "parkeeper/iceberg/table_metadata.h"
 #include "parkeeper/manifest/manifest_list.h"
 #include "parkeeper/manifest/manifest_writer.h"
@@ -114,6 +116,62 @@ class TableInMemory {
     return CommitEntries(entries, operation, iceberg::ManifestContent::kData, 2);
   }
 
+  struct NewManifest {
+    iceberg::ManifestContent content = iceberg::ManifestContent::kData;
+    int32_t spec_id = 0;
+    std::vector<iceberg::ManifestEntry> entries;
+  };
+  // A snapshot with these manifests, after those of the current one where they are kept.
+  int64_t CommitManifests(const std::vector<NewManifest>& added, const std::string& operation,
+                          bool keep = true, int32_t format_version = 2) {
+    const int64_t id = NextSnapshot();
+    const int64_t sequence = ++metadata_.last_sequence_number;
+    if (!keep) manifests_.clear();
+    for (size_t i = 0; i < added.size(); ++i) {
+      manifests_.push_back(
+          WriteManifest(added[i], id, sequence, format_version,
+                        std::to_string(id) + (i == 0 ? "" : "-" + std::to_string(i))));
+    }
+    AddSnapshot(id, sequence, operation, format_version);
+    return id;
+  }
+  int64_t NextSnapshot() const { return 100 + int64_t(metadata_.snapshots.size()); }
+
+  // Files as a writer of deletes makes them, to be committed. With whole metrics, the bounds of the
+  // paths tell when all positions are of one data file; cut ones do not.
+  iceberg::DataFile WritePositionDeletes(const std::vector<std::pair<std::string, int64_t>>& rows,
+                                         std::vector<iceberg::Value> partition = {},
+                                         bool whole_metrics = true) {
+    Lines lines;
+    for (const auto& [path, position] : rows) {
+      lines.push_back("{\"file_path\":\"" + path + "\",\"pos\":" + std::to_string(position) + "}");
+    }
+    const iceberg::Schema schema(
+        iceberg::StructType{.fields = {{.id = datafile::kDeletePathFieldId,
+                                        .name = "file_path",
+                                        .required = true,
+                                        .type = iceberg::PrimitiveKind::kString},
+                                       {.id = datafile::kDeletePositionFieldId,
+                                        .name = "pos",
+                                        .required = true,
+                                        .type = iceberg::PrimitiveKind::kLong}}});
+    auto file = WriteDeletes(schema, lines, std::move(partition), whole_metrics);
+    file.content = iceberg::FileContent::kPositionDeletes;
+    return file;
+  }
+  // The lines hold the columns `columns` and nothing else.
+  iceberg::DataFile WriteEqualityDeletes(const std::vector<std::string>& columns,
+                                         const Lines& lines,
+                                         std::vector<iceberg::Value> partition = {}) {
+    const auto schema = iceberg::Select(metadata_.schema(), columns).value();
+    auto file = WriteDeletes(schema, lines, std::move(partition), true);
+    file.content = iceberg::FileContent::kEqualityDeletes;
+    for (const auto& name : columns) {
+      file.equality_ids.push_back(metadata_.schema().FindByName(name)->id);
+    }
+    return file;
+  }
+
   Result<table::ScanPlan> Plan(table::ScanRequest request = {}) {
     return table::PlanScan(*storage_, metadata_, request, {.threads = 2});
   }
@@ -155,23 +213,46 @@ class TableInMemory {
   int64_t CommitEntries(const std::vector<iceberg::ManifestEntry>& entries,
                         const std::string& operation, iceberg::ManifestContent content,
                         int32_t format_version) {
-    const int64_t id = 100 + int64_t(metadata_.snapshots.size());
-    const int64_t sequence = ++metadata_.last_sequence_number;
+    return CommitManifests(
+        {{.content = content, .spec_id = metadata_.default_spec_id, .entries = entries}}, operation,
+        true, format_version);
+  }
+
+  iceberg::ManifestFile WriteManifest(const NewManifest& made, int64_t id, int64_t sequence,
+                                      int32_t format_version, const std::string& name) {
     auto schema = std::make_shared<const iceberg::Schema>(metadata_.schema());
     manifest::ManifestWriter writer(
-        schema, metadata_.spec(),
-        {.format_version = format_version, .content = content, .snapshot_id = id});
-    for (const iceberg::ManifestEntry& entry : entries) EXPECT_THAT(writer.Add(entry), IsOk());
-    auto written = std::move(writer).Finish().value();
-    written.file.location = metadata_.location + "/metadata/m" + std::to_string(id) + ".avro";
-    EXPECT_THAT(storage::WriteIfAbsent(*storage_, written.file.location, written.bytes), IsOk());
-    manifests_.push_back(written.file);
-    manifests_.back().sequence_number = format_version == 1 ? 0 : sequence;
-    if (manifests_.back().min_sequence_number < 0) {
-      manifests_.back().min_sequence_number = manifests_.back().sequence_number;
+        schema, *metadata_.FindSpec(made.spec_id),
+        {.format_version = format_version, .content = made.content, .snapshot_id = id});
+    for (const iceberg::ManifestEntry& entry : made.entries) {
+      EXPECT_THAT(writer.Add(entry), IsOk());
     }
-    AddSnapshot(id, sequence, operation, format_version);
-    return id;
+    auto written = std::move(writer).Finish().value();
+    written.file.location = metadata_.location + "/metadata/m" + name + ".avro";
+    EXPECT_THAT(storage::WriteIfAbsent(*storage_, written.file.location, written.bytes), IsOk());
+    written.file.sequence_number = format_version == 1 ? 0 : sequence;
+    if (written.file.min_sequence_number < 0) {
+      written.file.min_sequence_number = written.file.sequence_number;
+    }
+    return written.file;
+  }
+
+  iceberg::DataFile WriteDeletes(const iceberg::Schema& schema, const Lines& lines,
+                                 std::vector<iceberg::Value> partition, bool whole_metrics) {
+    datafile::WriterOptions options;
+    options.row_group_rows = 100;
+    if (whole_metrics) options.metrics.mode = datafile::MetricsMode::kFull;
+    const std::string location =
+        metadata_.location + "/data/deletes-" + std::to_string(next_delete_++) + ".parquet";
+    auto writer = datafile::ParquetWriter::Open(
+                      *storage_, location, std::make_shared<const iceberg::Schema>(schema), options)
+                      .value();
+    const auto source = rows_.Of(schema, lines);
+    while (auto batch = source->Next().value()) EXPECT_THAT(writer->Write(*batch), IsOk());
+    auto file = writer->Finish().value();
+    file.spec_id = metadata_.default_spec_id;
+    file.partition = std::move(partition);
+    return file;
   }
 
   void AddSnapshot(int64_t id, int64_t sequence, const std::string& operation,
@@ -203,6 +284,7 @@ class TableInMemory {
   iceberg::TableMetadata metadata_;
   std::vector<iceberg::ManifestFile> manifests_;
   RowSources rows_;
+  int next_delete_ = 0;
 };
 
 // {"id":first,"cat":"c<id % cats>","x":<id / 2>} and so on; the doubles print alike everywhere.

@@ -1,0 +1,333 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "parkeeper/base/parallel.h"
+#include "parkeeper/iceberg/tuple.h"
+#include "parkeeper/manifest/manifest_list.h"
+#include "parkeeper/table/planning_internal.h"
+
+namespace pk::table {
+
+using iceberg::BoundExpression;
+using iceberg::ColumnStatistics;
+using iceberg::EntryStatus;
+using iceberg::ManifestContent;
+using iceberg::ManifestEntry;
+using iceberg::ManifestFile;
+using iceberg::PartitionSpec;
+using iceberg::Value;
+
+namespace {
+
+ColumnStatistics StatisticsOf(const iceberg::PartitionSummary& summary,
+                              const iceberg::PrimitiveType& type) {
+  ColumnStatistics statistics;
+  if (!summary.contains_null) statistics.null_count = 0;
+  if (summary.contains_nan && !*summary.contains_nan) statistics.nan_count = 0;
+  const auto bound = [&](const std::optional<std::string>& bytes) -> std::optional<Value> {
+    if (!bytes) return std::nullopt;
+    auto value = iceberg::FromBytes(*bytes, type);
+    // A bound that cannot be read says nothing.
+    return value.ok() ? std::optional<Value>(std::move(value).value()) : std::nullopt;
+  };
+  statistics.lower = bound(summary.lower);
+  statistics.upper = bound(summary.upper);
+  return statistics;
+}
+
+// Whether a partition field with these statistics may have the value.
+bool MightBe(const ColumnStatistics& known, const Value& value) {
+  if (iceberg::IsNull(value)) return known.null_count.value_or(1) > 0;
+  if (iceberg::IsNan(value)) return known.nan_count.value_or(1) > 0;
+  const auto same_kind = [&](const std::optional<Value>& bound) {
+    return bound && bound->index() == value.index();
+  };
+  return !(same_kind(known.lower) && iceberg::Compare(value, *known.lower) < 0) &&
+         !(same_kind(known.upper) && iceberg::Compare(value, *known.upper) > 0);
+}
+
+using Residuals = std::map<std::vector<Value>, BoundExpression, iceberg::TupleLess>;
+
+FileTask MakeTask(const manifest::EntryColumns& entries, size_t row, const SpecFilter& filter,
+                  const ScanPlan& plan, Residuals& residuals) {
+  FileTask task;
+  task.file.location = entries.location[row];
+  task.file.spec_id = filter.spec->spec_id;
+  task.file.record_count = entries.record_count[row];
+  task.file.file_size = entries.file_size[row];
+  task.file.split_offsets = entries.split_offsets[row];
+  for (const auto& column : entries.partition) task.file.partition.push_back(column[row]);
+  task.residual = plan.filter;
+  if (plan.filter.is_true() || filter.spec->unpartitioned()) return task;
+  const auto [place, added] = residuals.try_emplace(task.file.partition);
+  if (added) {
+    place->second =
+        iceberg::Residual(plan.filter, *filter.spec, *plan.table_schema, task.file.partition);
+  }
+  task.residual = place->second;
+  return task;
+}
+
+void Add(const PlanCounts& part, PlanCounts& counts) {
+  counts.files += part.files;
+  counts.files_skipped_by_partition += part.files_skipped_by_partition;
+  counts.files_skipped_by_metrics += part.files_skipped_by_metrics;
+}
+
+}  // namespace
+
+size_t SpecFilter::IndexOf(int32_t field_id) const {
+  size_t index = 0;
+  while (index < spec->fields.size() && spec->fields[index].field_id != field_id) ++index;
+  return index;
+}
+
+bool SpecFilter::MightMatch(const ManifestFile& manifest) const {
+  if (projected.is_true() || manifest.partitions.size() != spec->fields.size()) return true;
+  return iceberg::MightMatch(projected, [&](int32_t field_id) {
+    const size_t index = IndexOf(field_id);
+    return index == types.size() ? ColumnStatistics{}
+                                 : StatisticsOf(manifest.partitions[index], types[index]);
+  });
+}
+
+bool SpecFilter::Matches(const manifest::EntryColumns& entries, size_t row) const {
+  if (projected.is_true()) return true;
+  return iceberg::Matches(projected, [&](int32_t field_id) {
+    const size_t index = IndexOf(field_id);
+    return index == types.size() ? Value() : entries.partition[index][row];
+  });
+}
+
+bool SpecFilter::Matches(const std::vector<Value>& partition) const {
+  if (projected.is_true()) return true;
+  return iceberg::Matches(projected, [&](int32_t field_id) {
+    const size_t index = IndexOf(field_id);
+    return index >= partition.size() ? Value() : partition[index];
+  });
+}
+
+bool SpecFilter::MightHold(const ManifestFile& manifest,
+                           const std::vector<Value>& partition) const {
+  if (manifest.partitions.size() != partition.size()) return true;
+  for (size_t i = 0; i < std::min(partition.size(), types.size()); ++i) {
+    if (!MightBe(StatisticsOf(manifest.partitions[i], types[i]), partition[i])) return false;
+  }
+  return true;
+}
+
+Planning::Planning(storage::Storage& storage, const iceberg::TableMetadata& metadata,
+                   ScanPlan& plan, int threads)
+    : storage_(storage),
+      metadata_(metadata),
+      plan_(plan),
+      threads_(threads),
+      deletes_(metadata, plan.table_schema) {}
+
+Result<> Planning::Run(const iceberg::Snapshot& snapshot) {
+  Manifests data, deletes;
+  for (const ManifestFile& manifest : PK_TRY(ReadList(snapshot))) {
+    // Lists of v1 may not say.
+    if (manifest.added_files == 0 && manifest.existing_files == 0) continue;
+    if (manifest.content == ManifestContent::kDeletes) {
+      if (PK_TRY(ConsiderDeletes(manifest))) deletes.push_back(manifest);
+      continue;
+    }
+    const int64_t files =
+        int64_t{manifest.added_files.value_or(0)} + int64_t{manifest.existing_files.value_or(0)};
+    if (PK_TRY(Consider(manifest, files))) data.push_back(manifest);
+  }
+  if (data.empty()) return {};
+  Deletes found = PK_TRY(ReadDeletes(deletes, snapshot.snapshot_id));
+  const DeleteIndex index(deletes_, std::move(found.after));
+  PK_TRY(ReadManifests(data, [&](EntryStatus status, int64_t) -> std::vector<Reading> {
+    if (status == EntryStatus::kDeleted) return {};
+    return {{.deletes = &index, .only = nullptr, .change = {}}};
+  }));
+  return TakeDeletes();
+}
+
+Result<> Planning::RunAppends(const iceberg::Snapshots& appends) {
+  std::vector<Manifests> lists(appends.size());
+  PK_TRY(ParallelFor(appends.size(), threads_, [&](size_t index) -> Result<> {
+    lists[index] = PK_TRY(ReadList(*appends[index]));
+    std::erase_if(lists[index], [&](const ManifestFile& manifest) {
+      return manifest.added_snapshot_id != appends[index]->snapshot_id;
+    });
+    return {};
+  }));
+  for (const Manifests& list : lists) {
+    Manifests data;
+    for (const ManifestFile& manifest : list) {
+      if (manifest.added_files == 0) continue;
+      PK_CHECK(manifest.content == ManifestContent::kData,
+               Unsupported(fmt::format("snapshot {} calls itself an append and added delete files "
+                                       "({}): ask for changes (scan --changes)",
+                                       manifest.added_snapshot_id, manifest.location)));
+      if (PK_TRY(Consider(manifest, manifest.added_files.value_or(0)))) data.push_back(manifest);
+    }
+    if (data.empty()) continue;
+    // An entry that the manifest only carries on is of an earlier snapshot.
+    const int64_t added_by = data.front().added_snapshot_id;
+    PK_TRY(ReadManifests(data, [&](EntryStatus status, int64_t by) -> std::vector<Reading> {
+      if (status != EntryStatus::kAdded || by != added_by) return {};
+      return {Reading{}};
+    }));
+  }
+  return {};
+}
+
+Result<Planning::Manifests> Planning::ReadList(const iceberg::Snapshot& snapshot) const {
+  PK_CHECK(!snapshot.manifest_list.empty(),
+           Unsupported(fmt::format("snapshot {} has no manifest list, as those of old v1 writers",
+                                   snapshot.snapshot_id)));
+  const std::string bytes = PK_TRY(storage::ReadAll(storage_, snapshot.manifest_list));
+  return manifest::ReadManifestList(bytes).With(snapshot.manifest_list);
+}
+
+Result<bool> Planning::Consider(const ManifestFile& manifest, int64_t files) {
+  ++plan_.counts.manifests;
+  const SpecFilter& filter = *PK_TRY(FilterOf(manifest.spec_id).With(manifest.location));
+  if (!plan_.filter.is_false() && filter.MightMatch(manifest)) return true;
+  ++plan_.counts.manifests_skipped_by_partition;
+  plan_.counts.files_in_skipped_manifests += files;
+  return false;
+}
+
+Result<bool> Planning::ConsiderDeletes(const ManifestFile& manifest) {
+  ++plan_.counts.delete_manifests;
+  const SpecFilter& filter = *PK_TRY(FilterOf(manifest.spec_id).With(manifest.location));
+  if (!plan_.filter.is_false() && filter.MightMatch(manifest)) return true;
+  ++plan_.counts.delete_manifests_skipped;
+  return false;
+}
+
+Result<const SpecFilter*> Planning::FilterOf(int32_t spec_id) {
+  const auto found = filters_.find(spec_id);
+  if (found != filters_.end()) return &found->second;
+  const PartitionSpec* spec = metadata_.FindSpec(spec_id);
+  PK_CHECK(spec != nullptr, Corrupt(fmt::format("the metadata has no partition spec {}", spec_id)));
+  SpecFilter filter{
+      .spec = spec, .types = iceberg::PartitionTypes(*spec, *plan_.table_schema), .projected = {}};
+  filter.projected = iceberg::ProjectInclusive(plan_.filter, *spec, *plan_.table_schema);
+  plan_.specs.push_back(*spec);
+  return &filters_.emplace(spec_id, std::move(filter)).first->second;
+}
+
+Result<Planning::Deletes> Planning::ReadDeletes(const Manifests& manifests, int64_t snapshot_id) {
+  std::vector<std::vector<ManifestEntry>> read(manifests.size());
+  PK_TRY(ParallelFor(manifests.size(), threads_, [&](size_t index) -> Result<> {
+    const ManifestFile& manifest = manifests[index];
+    const SpecFilter& filter = filters_.at(manifest.spec_id);
+    const std::string bytes = PK_TRY(storage::ReadAll(storage_, manifest.location));
+    read[index] = PK_TRY(manifest::ReadEntries(bytes, manifest, *filter.spec, *plan_.table_schema)
+                             .With(manifest.location));
+    std::erase_if(read[index], [&](const ManifestEntry& entry) {
+      return (entry.status == EntryStatus::kDeleted && entry.snapshot_id != snapshot_id) ||
+             !filter.Matches(entry.file.partition);
+    });
+    return {};
+  }));
+  Deletes deletes;
+  for (auto& entries : read) {
+    plan_.counts.delete_files += int64_t(entries.size());
+    for (const ManifestEntry& entry : entries) {
+      const int32_t number = PK_TRY(deletes_.Add(entry.file, entry.sequence_number.value_or(0)));
+      if (deletes_.IsUseless(number, plan_.filter)) continue;
+      const bool by_this = entry.snapshot_id == snapshot_id;
+      if (entry.status != EntryStatus::kDeleted) deletes.after.push_back(number);
+      if (entry.status != EntryStatus::kAdded || !by_this) deletes.before.push_back(number);
+    }
+    entries.clear();
+  }
+  return deletes;
+}
+
+Result<> Planning::ReadManifests(const Manifests& manifests, const Readings& readings) {
+  std::vector<ManifestTasks> found(manifests.size());
+  PK_TRY(ParallelFor(manifests.size(), threads_, [&](size_t index) -> Result<> {
+    return ReadManifest(manifests[index], readings, found[index]).With(manifests[index].location);
+  }));
+  for (ManifestTasks& part : found) {
+    Add(part.counts, plan_.counts);
+    for (FileTask& task : part.tasks) {
+      plan_.bytes += task.file.file_size;
+      plan_.rows_most += task.file.record_count;
+      plan_.tasks.push_back(std::move(task));
+    }
+  }
+  return {};
+}
+
+Result<> Planning::ReadManifest(const ManifestFile& manifest, const Readings& readings,
+                                ManifestTasks& out) const {
+  const SpecFilter& filter = filters_.at(manifest.spec_id);
+  manifest::ReadOptions options{.metrics_of = iceberg::ReferencedFields(plan_.filter),
+                                .split_offsets = true,
+                                .deleted = plan_.changes};
+  for (const int32_t id : deletes_.KeyFields()) options.metrics_of.push_back(id);
+  const std::string bytes = PK_TRY(storage::ReadAll(storage_, manifest.location));
+  const manifest::EntryColumns entries =
+      PK_TRY(manifest::ReadColumns(bytes, manifest, *filter.spec, *deletes_.schema(), options));
+  Residuals residuals;
+  for (size_t row = 0; row < entries.size(); ++row) {
+    PK_CHECK(entries.content[row] == iceberg::FileContent::kData,
+             Corrupt(fmt::format("a delete file among data files: {}", entries.location[row])));
+    const auto wanted = readings(entries.status[row], entries.snapshot_id[row]);
+    if (wanted.empty()) continue;
+    ++out.counts.files;
+    if (!filter.Matches(entries, row)) {
+      ++out.counts.files_skipped_by_partition;
+      continue;
+    }
+    const auto statistics = [&](int32_t field_id) { return entries.Statistics(row, field_id); };
+    if (!iceberg::MightMatch(plan_.filter, statistics)) {
+      ++out.counts.files_skipped_by_metrics;
+      continue;
+    }
+    FileTask task = MakeTask(entries, row, filter, plan_, residuals);
+    const DeleteTarget target{.location = task.file.location,
+                              .spec_id = task.file.spec_id,
+                              .partition = task.file.partition,
+                              .sequence_number = entries.sequence_number[row],
+                              .statistics = statistics};
+    for (const Reading& reading : wanted) {
+      FileTask made = task;
+      made.change = reading.change;
+      if (reading.only != nullptr) made.only_hidden_by = reading.only->Find(target);
+      if (made.only_hidden_by && made.only_hidden_by->empty()) continue;
+      if (reading.deletes != nullptr) made.deletes = reading.deletes->Find(target);
+      out.tasks.push_back(std::move(made));
+    }
+  }
+  return {};
+}
+
+Result<> Planning::TakeDeletes() {
+  std::vector<int32_t> place(deletes_.size(), -1);
+  const auto take = [&](std::vector<int32_t>& numbers) -> Result<> {
+    for (int32_t& number : numbers) {
+      int32_t& taken = place[size_t(number)];
+      if (taken < 0) {
+        PK_TRY(deletes_.Check(number));
+        taken = int32_t(plan_.deletes.size());
+        plan_.deletes.push_back(deletes_.at(number).task);
+        plan_.delete_bytes += plan_.deletes.back().file.file_size;
+        plan_.delete_rows += plan_.deletes.back().file.record_count;
+      }
+      number = taken;
+    }
+    std::ranges::sort(numbers);
+    return {};
+  };
+  for (FileTask& task : plan_.tasks) {
+    PK_TRY(take(task.deletes));
+    if (task.only_hidden_by) PK_TRY(take(*task.only_hidden_by));
+  }
+  if (!plan_.deletes.empty()) plan_.delete_schema = deletes_.schema();
+  return {};
+}
+
+}  // namespace pk::table

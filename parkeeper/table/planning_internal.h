@@ -1,0 +1,105 @@
+#pragma once
+
+// From manifests to tasks.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "parkeeper/base/result.h"
+#include "parkeeper/iceberg/evaluate.h"
+#include "parkeeper/iceberg/lineage.h"
+#include "parkeeper/iceberg/table_metadata.h"
+#include "parkeeper/manifest/manifest_reader.h"
+#include "parkeeper/storage/storage.h"
+#include "parkeeper/table/delete_index_internal.h"
+#include "parkeeper/table/scan.h"
+
+namespace pk::table {
+
+// A partition spec with what the filter means for it.
+struct SpecFilter {
+  const iceberg::PartitionSpec* spec = nullptr;
+  std::vector<iceberg::PrimitiveType> types;
+  iceberg::BoundExpression projected;  // over partition values
+
+  bool MightMatch(const iceberg::ManifestFile& manifest) const;
+  bool Matches(const manifest::EntryColumns& entries, size_t row) const;
+  bool Matches(const std::vector<iceberg::Value>& partition) const;
+  // Whether a file of the manifest may be of this partition.
+  bool MightHold(const iceberg::ManifestFile& manifest,
+                 const std::vector<iceberg::Value>& partition) const;
+
+ private:
+  size_t IndexOf(int32_t field_id) const;
+};
+
+// A task to be made of a data file.
+struct Reading {
+  const DeleteIndex* deletes = nullptr;  // whose rows are left out; null: none
+  // Only rows that these hide, and no task when none of them applies; null: all rows.
+  const DeleteIndex* only = nullptr;
+  std::optional<RowChange> change = {};
+};
+// What is to be read of a data file, by its entry's status and snapshot id.
+using Readings = std::function<std::vector<Reading>(iceberg::EntryStatus, int64_t snapshot_id)>;
+
+// What one manifest adds to the plan.
+struct ManifestTasks {
+  std::vector<FileTask> tasks;
+  PlanCounts counts;
+};
+
+// The columns that tell changes, with their reserved ids.
+const std::vector<iceberg::Field>& ChangeColumns();
+
+class Planning {
+ public:
+  Planning(storage::Storage& storage, const iceberg::TableMetadata& metadata, ScanPlan& plan,
+           int threads);
+
+  // All rows of the snapshot.
+  Result<> Run(const iceberg::Snapshot& snapshot);
+  // The rows that these snapshots appended. Each is asked for its own manifests: later ones may
+  // have put the rows into other files, or the files into other manifests.
+  Result<> RunAppends(const iceberg::Snapshots& appends);
+  // What these snapshots did to rows.
+  Result<> RunChanges(const iceberg::Snapshots& snapshots);
+
+ private:
+  using Manifests = std::vector<iceberg::ManifestFile>;
+  // Entries of delete manifests with their numbers in deletes_.
+  struct Deletes {
+    std::vector<int32_t> before, after;  // that the parent and the snapshot have
+  };
+
+  Result<Manifests> ReadList(const iceberg::Snapshot& snapshot) const;
+  Result<const SpecFilter*> FilterOf(int32_t spec_id);
+  // Whether the manifest must be read, of which `files` entries are wanted as far as is known.
+  Result<bool> Consider(const iceberg::ManifestFile& manifest, int64_t files);
+  Result<bool> ConsiderDeletes(const iceberg::ManifestFile& manifest);
+  // Those of the manifests with deletes. What `snapshot_id` added or took away is told apart.
+  Result<Deletes> ReadDeletes(const Manifests& manifests, int64_t snapshot_id);
+  // Tasks are appended to the plan in the order of the manifests.
+  Result<> ReadManifests(const Manifests& manifests, const Readings& readings);
+  // Called by several threads at once: reads members only.
+  Result<> ReadManifest(const iceberg::ManifestFile& manifest, const Readings& readings,
+                        ManifestTasks& out) const;
+  // The deletes that tasks refer to, and nothing else, become the plan's.
+  Result<> TakeDeletes();
+  Result<> AddChanges(const iceberg::Snapshot& snapshot, int32_t ordinal);
+  // One of these delete files may apply to a file of the manifest.
+  Result<bool> MightConcern(const DeleteIndex& deletes, const iceberg::ManifestFile& manifest);
+
+  storage::Storage& storage_;
+  const iceberg::TableMetadata& metadata_;
+  ScanPlan& plan_;
+  const int threads_;
+  DeleteFiles deletes_;
+  std::map<int32_t, SpecFilter> filters_;
+};
+
+}  // namespace pk::table
