@@ -18,7 +18,7 @@ struct Arguments {
   std::vector<std::string> columns;
   std::optional<int64_t> limit, from;
   std::optional<int> threads;
-  bool explain = false, files = false, count = false;
+  bool changes = false, explain = false, files = false, count = false;
 };
 
 // A snapshot id, a time ("2026-11-22", "2026-11-22T20:15:00", UTC unless it has a zone), or a
@@ -73,11 +73,14 @@ Result<table::ScanRequest> RequestOf(const Arguments& arguments) {
   }
   PK_CHECK(arguments.to.empty() || arguments.from,
            InvalidArgument("--to goes with --from; --as-of reads all rows of a snapshot"));
+  PK_CHECK(!arguments.changes || arguments.from,
+           InvalidArgument("--changes goes with --from: the snapshot after which they are told"));
   PK_CHECK(arguments.as_of.empty() || !arguments.from,
            InvalidArgument("--as-of and --from exclude each other: use --to with --from"));
   request.columns = arguments.columns;
   request.snapshot = PK_TRY(ParseAsOf(arguments.as_of + arguments.to));
   request.after_snapshot = arguments.from;
+  request.changes = arguments.changes;
   request.limit = arguments.limit;
   return request;
 }
@@ -132,6 +135,7 @@ void AddScanCommand(CLI::App& app, const Global& global, Action& chosen) {
       "  parkeeper scan sales.orders --columns id,total --format parquet --output orders.parquet\n"
       "  parkeeper scan sales.orders --as-of 2026-11-01 --count\n"
       "  parkeeper scan sales.orders --from 4311223344556677 --format json\n"
+      "  parkeeper scan sales.orders --from 4311223344556677 --changes --format json\n"
       "  parkeeper scan sales.orders --where 'id = 7' --explain");
   command->add_option("name", arguments->name, "the table")->required();
   command->add_option("--where", arguments->where, "a filter as in SQL");
@@ -144,6 +148,9 @@ void AddScanCommand(CLI::App& app, const Global& global, Action& chosen) {
   command->add_option("--to", arguments->to,
                       "with --from: up to and including this snapshot id, time (UTC), branch or "
                       "tag; the present when not given");
+  command->add_flag("--changes", arguments->changes,
+                    "with --from: deleted rows too; each row with _change_type ('insert' or "
+                    "'delete'), _change_ordinal and _commit_snapshot_id");
   command->add_flag("--explain", arguments->explain,
                     "say what would be read, and why not the rest");
   command->add_flag("--files", arguments->files, "with --explain: each file");

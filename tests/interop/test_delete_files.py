@@ -1,10 +1,12 @@
-"""Delete files that others wrote: we do not apply them yet, so a scan must say so and never show the
-deleted rows; appends must carry them on. PyIceberg applies position deletes, but writes none: they are
-made here with its manifest writers."""
+"""Delete files that others wrote: a scan must not show the rows that they hide, and tell them as
+changes; appends must carry them on. PyIceberg applies position deletes, but writes none: they are made
+here with its manifest writers and pyarrow. Equality deletes it does not read at all: what is left is
+what pyarrow leaves out. Tables that Iceberg's Java library wrote are in tests/golden/deletes."""
 import json
 import unittest
 
 import pyarrow as pa
+import pyarrow.compute  # noqa: F401  (as pa.compute)
 import pyarrow.parquet as pq
 
 import pyiceberg_tables
@@ -27,20 +29,24 @@ class DeleteManifestWriter(ManifestWriterV2):
         return {**super()._meta, "content": "deletes"}
 
 
-def write_position_deletes(path, data_file, positions):
-    def field(name, kind, number):
-        return pa.field(name, kind, nullable=False, metadata={"PARQUET:field_id": str(number)})
+def field(name, kind, number):
+    return pa.field(name, kind, nullable=False, metadata={"PARQUET:field_id": str(number)})
 
+
+def position_deletes(data_file, positions):
     schema = pa.schema([field("file_path", pa.string(), 2147483546), field("pos", pa.int64(), 2147483545)])
-    pq.write_table(pa.table([[data_file] * len(positions), positions], schema=schema), path)
+    return pa.table([[data_file] * len(positions), positions], schema=schema)
 
 
-def with_deletes(table, content, equality_ids=None):
-    """A metadata file of one snapshot more, which deletes rows 0 and 2 of the table's first file."""
+def key_deletes(name, number, values):
+    return pa.table([pa.array(values)], schema=pa.schema([field(name, pa.array(values).type, number)]))
+
+
+def with_deletes(table, content, rows, equality_ids=None, file_format=FileFormat.PARQUET):
+    """A metadata file of one snapshot more, which adds a delete file with these rows."""
     folder, last = table.location().removeprefix("file://"), table.current_snapshot()
-    data_file = next(iter(table.scan().plan_files())).file.file_path
     path = f"{folder}/data/deletes-{int(content)}.parquet"
-    write_position_deletes(path, data_file, [0, 2])
+    pq.write_table(rows, path)
     with open(path, "rb") as file:
         size = len(file.read())
     io, sequence = PyArrowFileIO(), table.metadata.last_sequence_number + 1
@@ -49,11 +55,11 @@ def with_deletes(table, content, equality_ids=None):
         writer.add_entry(ManifestEntry.from_args(
             status=ManifestEntryStatus.ADDED, snapshot_id=SNAPSHOT, sequence_number=None,
             file_sequence_number=None, data_file=DataFile.from_args(
-                content=content, file_path=f"file://{path}", file_format=FileFormat.PARQUET,
-                partition=Record(), record_count=2, file_size_in_bytes=size, column_sizes=None,
-                value_counts=None, null_value_counts=None, nan_value_counts=None, lower_bounds=None,
-                upper_bounds=None, key_metadata=None, split_offsets=None, equality_ids=equality_ids,
-                sort_order_id=None)))
+                content=content, file_path=f"file://{path}", file_format=file_format,
+                partition=Record(), record_count=rows.num_rows, file_size_in_bytes=size,
+                column_sizes=None, value_counts=None, null_value_counts=None, nan_value_counts=None,
+                lower_bounds=None, upper_bounds=None, key_metadata=None, split_offsets=None,
+                equality_ids=equality_ids, sort_order_id=None)))
     manifest = writer.to_manifest_file()
     listed = f"file://{folder}/metadata/snap-{int(content)}.avro"
     with write_manifest_list(2, io.new_output(listed), SNAPSHOT, last.snapshot_id, sequence,
@@ -76,30 +82,71 @@ def with_deletes(table, content, equality_ids=None):
 
 
 class DeleteFiles(LakeTest):
-    def check(self, content, equality_ids=None):
+    def table(self):
         catalog = pyiceberg_tables.catalog_in(self.lake.root / "theirs")
-        table = pyiceberg_tables.every_type(catalog, "t", 2, "gzip")
-        self.lake.run("table", "register", "ns.t", with_deletes(table, content, equality_ids))
-        code, message = self.lake.error("scan", "ns.t")
-        self.assertIn("the snapshot has delete files", message)
-        self.assertIn("deletes-", message)
+        return pyiceberg_tables.every_type(catalog, "t", 2, "gzip")
+
+    def first_file(self, table):
+        return next(iter(table.scan().plan_files())).file.file_path
+
+    def changes(self, table):
+        rows = self.lake.run("scan", "ns.t", "--from", table.current_snapshot().snapshot_id, "--changes",
+                             "--columns", "id", "--format", "json")
+        return [json.loads(line) for line in rows.splitlines()]
+
+    def test_position_deletes_hide_what_pyiceberg_hides(self):
+        table = self.table()
+        rows = position_deletes(self.first_file(table), [0, 2])
+        location = with_deletes(table, DataFileContent.POSITION_DELETES, rows)
+        self.lake.run("table", "register", "ns.t", location)
+        theirs = self.lake.pyiceberg("ns.t").scan().to_arrow()
+        self.assertEqual(theirs.num_rows, 88)
+        self.assert_same_rows(self.lake.scan("ns.t"), theirs)
         self.assertEqual(self.lake.scan("ns.t", as_of=table.current_snapshot().snapshot_id).num_rows, 90)
-        return code
-
-    def test_position_deletes_are_refused_by_name(self):
-        code = self.check(DataFileContent.POSITION_DELETES)
+        self.assertEqual(json.loads(self.lake.run("scan", "ns.t", "--count", "--json")), {"count": 88})
+        gone = set(table.scan().to_arrow()["id"].to_pylist()) - set(theirs["id"].to_pylist())
+        self.assertEqual(
+            sorted(self.changes(table), key=lambda row: row["id"]),
+            [{"id": number, "_change_type": "delete", "_change_ordinal": 0, "_commit_snapshot_id": SNAPSHOT}
+             for number in sorted(gone)])
+        code, message = self.lake.error("scan", "ns.t", "--from", table.current_snapshot().snapshot_id)
         self.assertEqual(code, 2)
+        self.assertIn("--changes", message)
 
-    def test_equality_deletes_are_refused_by_name(self):
-        self.check(DataFileContent.EQUALITY_DELETES, [1])
+    def test_equality_deletes_hide_rows_with_their_keys(self):
+        table = self.table()
+        rows = key_deletes("id", table.schema().find_field("id").field_id, [3, 5, 1000])
+        location = with_deletes(table, DataFileContent.EQUALITY_DELETES, rows,
+                                [table.schema().find_field("id").field_id])
+        self.lake.run("table", "register", "ns.t", location)
+        before = table.scan().to_arrow()
+        left = before.filter(pa.compute.invert(pa.compute.is_in(before["id"], pa.array([3, 5]))))
+        self.assertLess(left.num_rows, before.num_rows)
+        self.assert_same_rows(self.lake.scan("ns.t"), left)
+        self.assertEqual(self.lake.scan("ns.t", "id = 5").num_rows, 0)
+        plan = self.lake.explain("ns.t", "id = 5")
+        self.assertEqual([plan["delete-files-to-read"], plan["delete-files"][0]["columns"]], [1, ["id"]])
+        self.assertEqual({row["id"] for row in self.changes(table)}, {3, 5})
+
+    def test_other_formats_are_refused_by_name(self):
+        table = self.table()
+        rows = position_deletes(self.first_file(table), [0, 2])
+        location = with_deletes(table, DataFileContent.POSITION_DELETES, rows, None, FileFormat.ORC)
+        self.lake.run("table", "register", "ns.t", location)
+        code, message = self.lake.error("scan", "ns.t")
+        self.assertEqual(code, 2)
+        self.assertIn("format ORC", message)
+        self.assertIn("deletes-1.parquet", message)
 
     def test_an_append_carries_deletes_on(self):
-        self.check(DataFileContent.POSITION_DELETES)
-        self.assertEqual(self.lake.pyiceberg("ns.t").scan().to_arrow().num_rows, 88)
+        table = self.table()
+        rows = position_deletes(self.first_file(table), [0, 2])
+        self.lake.run("table", "register", "ns.t",
+                      with_deletes(table, DataFileContent.POSITION_DELETES, rows))
         self.lake.import_rows("ns.t", pyiceberg_tables.rows(90, 7))
-        seen = self.lake.pyiceberg("ns.t")
-        self.assertEqual(seen.scan().to_arrow().num_rows, 95)
-        self.lake.error("scan", "ns.t")
+        theirs = self.lake.pyiceberg("ns.t").scan().to_arrow()
+        self.assertEqual(theirs.num_rows, 95)
+        self.assert_same_rows(self.lake.scan("ns.t"), theirs)
         self.lake.run("doctor", "--deep")
 
 

@@ -107,7 +107,8 @@ class TableInMemory {
       entries.emplace_back();
       entries.back().file = file;
     }
-    return CommitEntries(entries, "append", content, format_version);
+    return CommitEntries(entries, content == iceberg::ManifestContent::kData ? "append" : "delete",
+                         content, format_version);
   }
   // A snapshot with these entries in one manifest instead of all that was there.
   int64_t Replace(const std::vector<iceberg::ManifestEntry>& entries,
