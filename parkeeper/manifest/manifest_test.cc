@@ -278,6 +278,23 @@ TEST(ManifestColumns, HoldTheEntriesThatLive) {
   }
 }
 
+TEST(ManifestColumns, HoldDeletedEntriesWhereAskedFor) {
+  const auto entries = Entries(12);
+  PK_ASSERT_OK(const auto written, Write(entries));
+  PK_ASSERT_OK(const EntryColumns columns, ReadColumns(written.bytes, written.file, SampleSpec(),
+                                                       *SampleSchema(), {.deleted = true}));
+  ASSERT_EQ(columns.size(), entries.size());
+  int deleted = 0;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const ManifestEntry expected = Inherited(entries[i], kSequenceNumber);
+    EXPECT_EQ(columns.status[i], expected.status);
+    EXPECT_EQ(columns.snapshot_id[i], expected.snapshot_id);
+    EXPECT_EQ(columns.sequence_number[i], expected.sequence_number);
+    deleted += columns.status[i] == EntryStatus::kDeleted ? 1 : 0;
+  }
+  EXPECT_GT(deleted, 0);
+}
+
 TEST(ManifestColumns, GiveStatisticsOfTheFieldsAskedFor) {
   const auto entries = Entries(10);
   PK_ASSERT_OK(const auto written, Write(entries));

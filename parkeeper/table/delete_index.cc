@@ -77,7 +77,9 @@ DeleteFiles::DeleteFiles(const iceberg::TableMetadata& metadata,
     : metadata_(metadata), schema_(std::move(schema)) {}
 
 Result<int32_t> DeleteFiles::Add(const DataFile& file, int64_t sequence_number) {
-  const auto [place, added] = numbers_.try_emplace(file.location, int32_t(entries_.size()));
+  // Deletion vectors of many data files lie in one file.
+  const std::string name = file.location + '\n' + file.referenced_data_file.value_or("");
+  const auto [place, added] = numbers_.try_emplace(name, int32_t(entries_.size()));
   if (!added) return place->second;
   PK_CHECK(file.content != FileContent::kData,
            Corrupt(fmt::format("a data file among delete files: {}", file.location)));

@@ -246,6 +246,28 @@ TEST(Deletes, TakeNoMoreMemoryThanAllowed) {
               IsErrorWith(ErrorCode::kUnsupported, "more than 39000 bytes"));
 }
 
+TEST(Deletes, AreKeptNoLongerThanNeeded) {
+  TableInMemory table({.partition_by = "cat"});
+  table.Append(SampleRows(0, 2'000, 20));
+  std::vector<DataFile> deletes;
+  for (int64_t cat = 0; cat < 20; ++cat) {
+    Lines keys;
+    std::vector<std::pair<std::string, int64_t>> positions;
+    for (int64_t id = cat; id < 1'000; id += 20)
+      keys.push_back("{\"id\":" + std::to_string(id) + "}");
+    for (const std::string& file : table.Files()) {
+      for (int64_t i = 90; i < 100; ++i) positions.emplace_back(file, i);
+    }
+    const std::vector<Value> partition{Value("c" + std::to_string(cat))};
+    deletes.push_back(table.WriteEqualityDeletes({"id"}, keys, partition));
+    deletes.push_back(table.WritePositionDeletes(positions, partition, false));
+  }
+  CommitDeletes(table, deletes);
+  // One partition's take about 5 kB, those of all of them over 60.
+  EXPECT_THAT(table.Read(table.Plan(), {.threads = 1, .delete_bytes = 10'000}),
+              IsOkAnd(::testing::SizeIs(20 * 40)));
+}
+
 TEST(Deletes, AreReadOnceForAllDataFiles) {
   TableInMemory table;
   for (int64_t i = 0; i < 20; ++i) table.Append(SampleRows(i * 10, i * 10 + 10));

@@ -91,7 +91,7 @@ Result<> Planning::AddChanges(const iceberg::Snapshot& snapshot, int32_t ordinal
   const RowChange inserted{.is_delete = false, .ordinal = ordinal, .snapshot_id = id};
   const RowChange deleted{.is_delete = true, .ordinal = ordinal, .snapshot_id = id};
   const size_t first = plan_.tasks.size();
-  PK_TRY(ReadManifests(data, [&](EntryStatus status, int64_t by) {
+  PK_TRY(ReadManifests(data, [&](const ManifestFile&, EntryStatus status, int64_t by) {
     std::vector<Reading> readings;
     if (status != EntryStatus::kExisting && by == id) {
       const bool is_new = status == EntryStatus::kAdded;

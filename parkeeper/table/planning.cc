@@ -142,9 +142,8 @@ Result<> Planning::Run(const iceberg::Snapshot& snapshot) {
   if (data.empty()) return {};
   Deletes found = PK_TRY(ReadDeletes(deletes, snapshot.snapshot_id));
   const DeleteIndex index(deletes_, std::move(found.after));
-  PK_TRY(ReadManifests(data, [&](EntryStatus status, int64_t) -> std::vector<Reading> {
-    if (status == EntryStatus::kDeleted) return {};
-    return {{.deletes = &index, .only = nullptr, .change = {}}};
+  PK_TRY(ReadManifests(data, [&](const ManifestFile&, EntryStatus, int64_t) {
+    return std::vector<Reading>{{.deletes = &index, .only = nullptr, .change = {}}};
   }));
   return TakeDeletes();
 }
@@ -158,8 +157,8 @@ Result<> Planning::RunAppends(const iceberg::Snapshots& appends) {
     });
     return {};
   }));
+  Manifests data;
   for (const Manifests& list : lists) {
-    Manifests data;
     for (const ManifestFile& manifest : list) {
       if (manifest.added_files == 0) continue;
       PK_CHECK(manifest.content == ManifestContent::kData,
@@ -168,15 +167,12 @@ Result<> Planning::RunAppends(const iceberg::Snapshots& appends) {
                                        manifest.added_snapshot_id, manifest.location)));
       if (PK_TRY(Consider(manifest, manifest.added_files.value_or(0)))) data.push_back(manifest);
     }
-    if (data.empty()) continue;
-    // An entry that the manifest only carries on is of an earlier snapshot.
-    const int64_t added_by = data.front().added_snapshot_id;
-    PK_TRY(ReadManifests(data, [&](EntryStatus status, int64_t by) -> std::vector<Reading> {
-      if (status != EntryStatus::kAdded || by != added_by) return {};
-      return {Reading{}};
-    }));
   }
-  return {};
+  // An entry that the manifest only carries on is of an earlier snapshot.
+  return ReadManifests(data, [](const ManifestFile& manifest, EntryStatus status, int64_t by) {
+    const bool appended = status == EntryStatus::kAdded && by == manifest.added_snapshot_id;
+    return appended ? std::vector<Reading>(1) : std::vector<Reading>();
+  });
 }
 
 Result<Planning::Manifests> Planning::ReadList(const iceberg::Snapshot& snapshot) const {
@@ -246,9 +242,14 @@ Result<Planning::Deletes> Planning::ReadDeletes(const Manifests& manifests, int6
 }
 
 Result<> Planning::ReadManifests(const Manifests& manifests, const Readings& readings) {
+  manifest::ReadOptions options{.metrics_of = iceberg::ReferencedFields(plan_.filter),
+                                .split_offsets = true,
+                                .deleted = plan_.changes};
+  for (const int32_t id : deletes_.KeyFields()) options.metrics_of.push_back(id);
   std::vector<ManifestTasks> found(manifests.size());
   PK_TRY(ParallelFor(manifests.size(), threads_, [&](size_t index) -> Result<> {
-    return ReadManifest(manifests[index], readings, found[index]).With(manifests[index].location);
+    return ReadManifest(manifests[index], options, readings, found[index])
+        .With(manifests[index].location);
   }));
   for (ManifestTasks& part : found) {
     Add(part.counts, plan_.counts);
@@ -261,13 +262,9 @@ Result<> Planning::ReadManifests(const Manifests& manifests, const Readings& rea
   return {};
 }
 
-Result<> Planning::ReadManifest(const ManifestFile& manifest, const Readings& readings,
-                                ManifestTasks& out) const {
+Result<> Planning::ReadManifest(const ManifestFile& manifest, const manifest::ReadOptions& options,
+                                const Readings& readings, ManifestTasks& out) const {
   const SpecFilter& filter = filters_.at(manifest.spec_id);
-  manifest::ReadOptions options{.metrics_of = iceberg::ReferencedFields(plan_.filter),
-                                .split_offsets = true,
-                                .deleted = plan_.changes};
-  for (const int32_t id : deletes_.KeyFields()) options.metrics_of.push_back(id);
   const std::string bytes = PK_TRY(storage::ReadAll(storage_, manifest.location));
   const manifest::EntryColumns entries =
       PK_TRY(manifest::ReadColumns(bytes, manifest, *filter.spec, *deletes_.schema(), options));
@@ -275,7 +272,7 @@ Result<> Planning::ReadManifest(const ManifestFile& manifest, const Readings& re
   for (size_t row = 0; row < entries.size(); ++row) {
     PK_CHECK(entries.content[row] == iceberg::FileContent::kData,
              Corrupt(fmt::format("a delete file among data files: {}", entries.location[row])));
-    const auto wanted = readings(entries.status[row], entries.snapshot_id[row]);
+    const auto wanted = readings(manifest, entries.status[row], entries.snapshot_id[row]);
     if (wanted.empty()) continue;
     ++out.counts.files;
     if (!filter.Matches(entries, row)) {

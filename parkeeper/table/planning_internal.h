@@ -44,8 +44,9 @@ struct Reading {
   const DeleteIndex* only = nullptr;
   std::optional<RowChange> change = {};
 };
-// What is to be read of a data file, by its entry's status and snapshot id.
-using Readings = std::function<std::vector<Reading>(iceberg::EntryStatus, int64_t snapshot_id)>;
+// What is to be read of a data file, by its manifest and its entry's status and snapshot id.
+using Readings = std::function<std::vector<Reading>(const iceberg::ManifestFile&,
+                                                    iceberg::EntryStatus, int64_t snapshot_id)>;
 
 // What one manifest adds to the plan.
 struct ManifestTasks {
@@ -86,8 +87,8 @@ class Planning {
   // Tasks are appended to the plan in the order of the manifests.
   Result<> ReadManifests(const Manifests& manifests, const Readings& readings);
   // Called by several threads at once: reads members only.
-  Result<> ReadManifest(const iceberg::ManifestFile& manifest, const Readings& readings,
-                        ManifestTasks& out) const;
+  Result<> ReadManifest(const iceberg::ManifestFile& manifest, const manifest::ReadOptions& options,
+                        const Readings& readings, ManifestTasks& out) const;
   // The deletes that tasks refer to, and nothing else, become the plan's.
   Result<> TakeDeletes();
   Result<> AddChanges(const iceberg::Snapshot& snapshot, int32_t ordinal);

@@ -2,6 +2,7 @@
 changes; appends must carry them on. PyIceberg applies position deletes, but writes none: they are made
 here with its manifest writers and pyarrow. Equality deletes it does not read at all: what is left is
 what pyarrow leaves out. Tables that Iceberg's Java library wrote are in tests/golden/deletes."""
+import collections
 import json
 import unittest
 
@@ -137,6 +138,25 @@ class DeleteFiles(LakeTest):
         self.assertEqual(code, 2)
         self.assertIn("format ORC", message)
         self.assertIn("deletes-1.parquet", message)
+
+    def test_changes_lead_from_one_snapshot_to_another(self):
+        catalog = pyiceberg_tables.catalog_in(self.lake.root / "theirs")
+        table = pyiceberg_tables.overwritten(catalog, 2)
+        self.lake.run("table", "register", "ns.t", table.metadata_location)
+        snapshots = table.metadata.snapshots
+        self.assertGreater(len({snapshot.summary.operation for snapshot in snapshots}), 2)
+        rows = collections.Counter(map(str, table.scan(snapshot_id=snapshots[0].snapshot_id)
+                                       .to_arrow().to_pylist()))
+        told = self.lake.run("scan", "ns.t", "--from", snapshots[0].snapshot_id, "--changes",
+                             "--format", "json")
+        for line in told.splitlines():
+            row = json.loads(line)
+            kind, snapshot = row.pop("_change_type"), row.pop("_commit_snapshot_id")
+            row.pop("_change_ordinal")
+            self.assertIn(snapshot, {snapshot.snapshot_id for snapshot in snapshots[1:]})
+            rows[str(row)] += 1 if kind == "insert" else -1
+            self.assertGreaterEqual(rows[str(row)], 0, row)
+        self.assertEqual(+rows, collections.Counter(map(str, table.scan().to_arrow().to_pylist())))
 
     def test_an_append_carries_deletes_on(self):
         table = self.table()
