@@ -90,6 +90,14 @@ bool PartitionFilter::Matches(const EntryColumns& entries, size_t row) const {
   });
 }
 
+bool PartitionFilter::Matches(const std::vector<Value>& partition) const {
+  if (filter_.is_true()) return true;
+  return iceberg::Matches(filter_, [&](int32_t field_id) {
+    const size_t index = IndexOf(field_id);
+    return index >= partition.size() ? Value() : partition[index];
+  });
+}
+
 size_t PartitionFilter::IndexOf(int32_t field_id) const {
   return size_t(std::ranges::find(field_ids_, field_id) - field_ids_.begin());
 }

@@ -31,6 +31,7 @@ class PartitionFilter {
   // False only when no entry of the manifest can pass.
   bool MightMatch(const iceberg::ManifestFile& manifest) const;
   bool Matches(const EntryColumns& entries, size_t row) const;
+  bool Matches(const std::vector<iceberg::Value>& partition) const;
 
  private:
   // The position of a field in the spec; their number when it is not there.

@@ -33,26 +33,28 @@ class Deleting {
            const DeleteOptions& options)
       : storage_(storage),
         metadata_(metadata),
-        plan_(std::move(plan)),
+        tasks_(std::exchange(plan.tasks, {})),
+        deletes_(std::exchange(plan.deletes, {})),
+        shape_(std::move(plan)),
         options_(options),
         threads_(options.threads > 0 ? options.threads : AvailableCores()) {
-    progress_.files = int64_t(plan_.tasks.size());
+    progress_.files = int64_t(tasks_.size());
   }
 
   Result<PreparedDelete> Run(Clock& clock, IdSource& ids) {
-    std::vector<int64_t> passing(plan_.tasks.size());
-    PK_TRY(ParallelFor(plan_.tasks.size(), threads_, [&](size_t i) -> Result<> {
-      passing[i] = PK_TRY(CountPassing(plan_.tasks[i]));
+    std::vector<int64_t> passing(tasks_.size());
+    PK_TRY(ParallelFor(tasks_.size(), threads_, [&](size_t i) -> Result<> {
+      passing[i] = PK_TRY(CountPassing(tasks_[i]));
       return {};
     }));
     PreparedDelete prepared;
     std::vector<const FileTask*> mixed;
-    for (size_t i = 0; i < plan_.tasks.size(); ++i) {
-      const FileTask& task = plan_.tasks[i];
+    for (size_t i = 0; i < tasks_.size(); ++i) {
+      const FileTask& task = tasks_[i];
       if (passing[i] == 0) continue;
       prepared.rows += passing[i];
       prepared.delta.removed.push_back(RefTo(task.file));
-      if (passing[i] < task.file.record_count) mixed.push_back(&task);
+      if (!task.all_rows_pass && passing[i] < task.file.record_count) mixed.push_back(&task);
     }
     prepared.files_rewritten = int64_t(mixed.size());
     prepared.files_removed = int64_t(prepared.delta.removed.size() - mixed.size());
@@ -65,10 +67,14 @@ class Deleting {
   }
 
  private:
-  // A plan of one file of ours.
+  // A plan of one file of ours, with the deletes that apply to it.
   ScanPlan PlanOf(const FileTask& task) const {
-    ScanPlan plan = plan_;
+    ScanPlan plan = shape_;
     plan.tasks = {task};
+    for (int32_t& place : plan.tasks[0].deletes) {
+      plan.deletes.push_back(deletes_[size_t(place)]);
+      place = int32_t(plan.deletes.size()) - 1;
+    }
     return plan;
   }
 
@@ -78,7 +84,7 @@ class Deleting {
 
   Result<int64_t> CountPassing(const FileTask& task) {
     int64_t rows = task.file.record_count;
-    if (!task.all_rows_pass) {
+    if (!task.all_rows_pass || !task.deletes.empty()) {
       rows = 0;
       const auto source = PK_TRY(Read(PlanOf(task)));
       for (;;) {
@@ -90,7 +96,7 @@ class Deleting {
     std::lock_guard lock(mutex_);
     progress_.rows += rows;
     // A file with some of both is done when it is written again.
-    progress_.files_done += rows == 0 || rows == task.file.record_count;
+    progress_.files_done += rows == 0 || task.all_rows_pass || rows == task.file.record_count;
     if (options_.progress) options_.progress(progress_);
     return rows;
   }
@@ -98,7 +104,7 @@ class Deleting {
   // The rows of these files that do not pass.
   Result<AppendedFiles> WriteOthers(const std::vector<const FileTask*>& tasks, Clock& clock,
                                     IdSource& ids) {
-    const iceberg::BoundExpression others = iceberg::Complement(plan_.filter);
+    const iceberg::BoundExpression others = iceberg::Complement(shape_.filter);
     size_t at = 0;
     const NextSource next = [&]() -> Result<std::unique_ptr<datafile::BatchSource>> {
       Report(at > 0 ? 1 : 0);
@@ -128,7 +134,9 @@ class Deleting {
 
   storage::Storage& storage_;
   const iceberg::TableMetadata& metadata_;
-  const ScanPlan plan_;  // projects what the filter looks at
+  const std::vector<FileTask> tasks_;
+  const std::vector<DeleteFile> deletes_;
+  const ScanPlan shape_;  // the rest of the plan; projects what the filter looks at
   const DeleteOptions& options_;
   const int threads_;
   std::mutex mutex_;

@@ -54,6 +54,28 @@ TEST(PrepareDelete, DependsOnNoOthersRowsWhenTheTableDoesNotAskForIt) {
   EXPECT_THAT(Prepare(odd, "id < 5"), IsErrorWith(ErrorCode::kInvalidArgument, "'none'"));
 }
 
+TEST(PrepareDelete, NeitherCountsNorBringsBackRowsThatDeleteFilesHide) {
+  TableInMemory table;
+  for (const auto& [from, to] : {std::pair(0, 10), std::pair(10, 20)}) {
+    PK_ASSERT_OK(const AppendedFiles written, table.Write(SampleRows(from, to)));
+    const std::string& location = written.files.at(0).location;
+    table.Commit(written.files);
+    // The fourth row and the last one.
+    table.Commit({table.WritePositionDeletes({{location, 3}, {location, 9}})},
+                 iceberg::ManifestContent::kDeletes);
+  }
+  PK_ASSERT_OK(const PreparedDelete some, Prepare(table, "id >= 2 and id < 5"));
+  EXPECT_EQ(some.rows, 2);
+  ASSERT_EQ(some.delta.added.size(), 1u);
+  Lines kept = SampleRows(0, 2);
+  for (const std::string& line : SampleRows(5, 9)) kept.push_back(line);
+  EXPECT_EQ(testing::Sorted(table.RowsOf(some.delta.added[0])), testing::Sorted(kept));
+  PK_ASSERT_OK(const PreparedDelete all, Prepare(table, "id >= 0"));
+  EXPECT_EQ(all.rows, 16);
+  EXPECT_EQ(all.files_removed, 2);
+  EXPECT_TRUE(all.delta.added.empty());
+}
+
 TEST(PrepareDelete, HasNothingToDoInAnEmptyTable) {
   TableInMemory table;
   PK_ASSERT_OK(const PreparedDelete prepared, Prepare(table, "true"));

@@ -123,7 +123,9 @@ Result<bool> Planning::MightConcern(const DeleteIndex& deletes, const ManifestFi
     const DeleteFiles::Entry& entry = deletes_.at(number);
     if (entry.global) return true;
     return entry.task.file.spec_id == manifest.spec_id &&
-           filter.MightHold(manifest, entry.task.file.partition);
+           manifest::PartitionFilter::OfValues(entry.task.file.partition, *filter.spec,
+                                               *plan_.table_schema)
+               .MightMatch(manifest);
   });
 }
 

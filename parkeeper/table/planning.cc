@@ -11,7 +11,6 @@
 namespace pk::table {
 
 using iceberg::BoundExpression;
-using iceberg::ColumnStatistics;
 using iceberg::EntryStatus;
 using iceberg::ManifestContent;
 using iceberg::ManifestEntry;
@@ -20,33 +19,6 @@ using iceberg::PartitionSpec;
 using iceberg::Value;
 
 namespace {
-
-ColumnStatistics StatisticsOf(const iceberg::PartitionSummary& summary,
-                              const iceberg::PrimitiveType& type) {
-  ColumnStatistics statistics;
-  if (!summary.contains_null) statistics.null_count = 0;
-  if (summary.contains_nan && !*summary.contains_nan) statistics.nan_count = 0;
-  const auto bound = [&](const std::optional<std::string>& bytes) -> std::optional<Value> {
-    if (!bytes) return std::nullopt;
-    auto value = iceberg::FromBytes(*bytes, type);
-    // A bound that cannot be read says nothing.
-    return value.ok() ? std::optional<Value>(std::move(value).value()) : std::nullopt;
-  };
-  statistics.lower = bound(summary.lower);
-  statistics.upper = bound(summary.upper);
-  return statistics;
-}
-
-// Whether a partition field with these statistics may have the value.
-bool MightBe(const ColumnStatistics& known, const Value& value) {
-  if (iceberg::IsNull(value)) return known.null_count.value_or(1) > 0;
-  if (iceberg::IsNan(value)) return known.nan_count.value_or(1) > 0;
-  const auto same_kind = [&](const std::optional<Value>& bound) {
-    return bound && bound->index() == value.index();
-  };
-  return !(same_kind(known.lower) && iceberg::Compare(value, *known.lower) < 0) &&
-         !(same_kind(known.upper) && iceberg::Compare(value, *known.upper) > 0);
-}
 
 using Residuals = std::map<std::vector<Value>, BoundExpression, iceberg::TupleLess>;
 
@@ -77,46 +49,6 @@ void Add(const PlanCounts& part, PlanCounts& counts) {
 }
 
 }  // namespace
-
-size_t SpecFilter::IndexOf(int32_t field_id) const {
-  size_t index = 0;
-  while (index < spec->fields.size() && spec->fields[index].field_id != field_id) ++index;
-  return index;
-}
-
-bool SpecFilter::MightMatch(const ManifestFile& manifest) const {
-  if (projected.is_true() || manifest.partitions.size() != spec->fields.size()) return true;
-  return iceberg::MightMatch(projected, [&](int32_t field_id) {
-    const size_t index = IndexOf(field_id);
-    return index == types.size() ? ColumnStatistics{}
-                                 : StatisticsOf(manifest.partitions[index], types[index]);
-  });
-}
-
-bool SpecFilter::Matches(const manifest::EntryColumns& entries, size_t row) const {
-  if (projected.is_true()) return true;
-  return iceberg::Matches(projected, [&](int32_t field_id) {
-    const size_t index = IndexOf(field_id);
-    return index == types.size() ? Value() : entries.partition[index][row];
-  });
-}
-
-bool SpecFilter::Matches(const std::vector<Value>& partition) const {
-  if (projected.is_true()) return true;
-  return iceberg::Matches(projected, [&](int32_t field_id) {
-    const size_t index = IndexOf(field_id);
-    return index >= partition.size() ? Value() : partition[index];
-  });
-}
-
-bool SpecFilter::MightHold(const ManifestFile& manifest,
-                           const std::vector<Value>& partition) const {
-  if (manifest.partitions.size() != partition.size()) return true;
-  for (size_t i = 0; i < std::min(partition.size(), types.size()); ++i) {
-    if (!MightBe(StatisticsOf(manifest.partitions[i], types[i]), partition[i])) return false;
-  }
-  return true;
-}
 
 Planning::Planning(storage::Storage& storage, const iceberg::TableMetadata& metadata,
                    ScanPlan& plan, int threads)
@@ -186,7 +118,7 @@ Result<Planning::Manifests> Planning::ReadList(const iceberg::Snapshot& snapshot
 Result<bool> Planning::Consider(const ManifestFile& manifest, int64_t files) {
   ++plan_.counts.manifests;
   const SpecFilter& filter = *PK_TRY(FilterOf(manifest.spec_id).With(manifest.location));
-  if (!plan_.filter.is_false() && filter.MightMatch(manifest)) return true;
+  if (!plan_.filter.is_false() && filter.rows.MightMatch(manifest)) return true;
   ++plan_.counts.manifests_skipped_by_partition;
   plan_.counts.files_in_skipped_manifests += files;
   return false;
@@ -195,7 +127,7 @@ Result<bool> Planning::Consider(const ManifestFile& manifest, int64_t files) {
 Result<bool> Planning::ConsiderDeletes(const ManifestFile& manifest) {
   ++plan_.counts.delete_manifests;
   const SpecFilter& filter = *PK_TRY(FilterOf(manifest.spec_id).With(manifest.location));
-  if (!plan_.filter.is_false() && filter.MightMatch(manifest)) return true;
+  if (!plan_.filter.is_false() && filter.rows.MightMatch(manifest)) return true;
   ++plan_.counts.delete_manifests_skipped;
   return false;
 }
@@ -205,11 +137,10 @@ Result<const SpecFilter*> Planning::FilterOf(int32_t spec_id) {
   if (found != filters_.end()) return &found->second;
   const PartitionSpec* spec = metadata_.FindSpec(spec_id);
   PK_CHECK(spec != nullptr, Corrupt(fmt::format("the metadata has no partition spec {}", spec_id)));
-  SpecFilter filter{
-      .spec = spec, .types = iceberg::PartitionTypes(*spec, *plan_.table_schema), .projected = {}};
-  filter.projected = iceberg::ProjectInclusive(plan_.filter, *spec, *plan_.table_schema);
   plan_.specs.push_back(*spec);
-  return &filters_.emplace(spec_id, std::move(filter)).first->second;
+  const SpecFilter filter{
+      spec, manifest::PartitionFilter::OfRows(plan_.filter, *spec, *plan_.table_schema)};
+  return &filters_.emplace(spec_id, filter).first->second;
 }
 
 Result<Planning::Deletes> Planning::ReadDeletes(const Manifests& manifests, int64_t snapshot_id) {
@@ -222,7 +153,7 @@ Result<Planning::Deletes> Planning::ReadDeletes(const Manifests& manifests, int6
                              .With(manifest.location));
     std::erase_if(read[index], [&](const ManifestEntry& entry) {
       return (entry.status == EntryStatus::kDeleted && entry.snapshot_id != snapshot_id) ||
-             !filter.Matches(entry.file.partition);
+             !filter.rows.Matches(entry.file.partition);
     });
     return {};
   }));
@@ -275,7 +206,7 @@ Result<> Planning::ReadManifest(const ManifestFile& manifest, const manifest::Re
     const auto wanted = readings(manifest, entries.status[row], entries.snapshot_id[row]);
     if (wanted.empty()) continue;
     ++out.counts.files;
-    if (!filter.Matches(entries, row)) {
+    if (!filter.rows.Matches(entries, row)) {
       ++out.counts.files_skipped_by_partition;
       continue;
     }
@@ -285,6 +216,7 @@ Result<> Planning::ReadManifest(const ManifestFile& manifest, const manifest::Re
       continue;
     }
     FileTask task = MakeTask(entries, row, filter, plan_, residuals);
+    task.all_rows_pass = task.residual.is_true() || iceberg::MustMatch(plan_.filter, statistics);
     const DeleteTarget target{.location = task.file.location,
                               .spec_id = task.file.spec_id,
                               .partition = task.file.partition,

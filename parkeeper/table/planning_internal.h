@@ -14,6 +14,7 @@
 #include "parkeeper/iceberg/lineage.h"
 #include "parkeeper/iceberg/table_metadata.h"
 #include "parkeeper/manifest/manifest_reader.h"
+#include "parkeeper/manifest/partition_filter.h"
 #include "parkeeper/storage/storage.h"
 #include "parkeeper/table/delete_index_internal.h"
 #include "parkeeper/table/scan.h"
@@ -23,18 +24,7 @@ namespace pk::table {
 // A partition spec with what the filter means for it.
 struct SpecFilter {
   const iceberg::PartitionSpec* spec = nullptr;
-  std::vector<iceberg::PrimitiveType> types;
-  iceberg::BoundExpression projected;  // over partition values
-
-  bool MightMatch(const iceberg::ManifestFile& manifest) const;
-  bool Matches(const manifest::EntryColumns& entries, size_t row) const;
-  bool Matches(const std::vector<iceberg::Value>& partition) const;
-  // Whether a file of the manifest may be of this partition.
-  bool MightHold(const iceberg::ManifestFile& manifest,
-                 const std::vector<iceberg::Value>& partition) const;
-
- private:
-  size_t IndexOf(int32_t field_id) const;
+  manifest::PartitionFilter rows;  // that pass
 };
 
 // A task to be made of a data file.
