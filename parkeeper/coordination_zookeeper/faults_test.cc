@@ -101,10 +101,24 @@ TEST(Faults, AMissingChrootIsNotFoundAndNamesHostAndPath) {
   FakeZooKeeper server({[](FakeConnection& connection) {
     connection.Attach(kSession);
     connection.Answer(connection.ReceiveRequest().xid, 1, kNoNode);
+    connection.ServeOne(connection.ReceiveRequest());
+    connection.Answer(connection.ReceiveRequest().xid, 1, kNoNode);
     connection.Serve();
   }});
   const auto opened = OpenZooKeeper({.connect = server.connect() + "/lake/one"});
   EXPECT_THAT(opened, IsErrorWith(ErrorCode::kNotFound, server.connect() + "/lake/one"));
+}
+
+TEST(Faults, AChrootThatTheServerDoesNotKnowYetIsNoMissingOne) {
+  FakeZooKeeper server({[](FakeConnection& connection) {
+    connection.Attach(kSession);
+    connection.Answer(connection.ReceiveRequest().xid, 1, kNoNode);
+    const ReceivedRequest step = connection.ReceiveRequest();
+    EXPECT_TRUE(step.Is(OpCode::kMulti));
+    connection.ServeOne(step);
+    connection.Serve();
+  }});
+  EXPECT_THAT(OpenZooKeeper({.connect = server.connect() + "/lake/one"}), IsOk());
 }
 
 TEST(Faults, AChrootThatMayNotBeReadIsPermissionDenied) {
@@ -394,7 +408,7 @@ TEST(Faults, AServerThatStopsAnsweringIsLeftBeforeTheSessionIsLost) {
   on.Advance(4s);
   EXPECT_TRUE(pinged.get_future().get().Is(OpCode::kPing)) << "after a third of the timeout";
   on.Advance(2s);
-  EXPECT_THAT(on.client->Call(OpCode::kSync, EncodePath("/"), false), IsOk());
+  EXPECT_THAT(on.client->Call(OpCode::kExists, EncodeRead("/"), false), IsOk());
   EXPECT_EQ(session.state(), SessionState::kConnected);
   on.clock.Advance(7s);
   EXPECT_EQ(session.state(), SessionState::kConnected) << "re-attaching renewed it";
@@ -417,7 +431,7 @@ TEST(Faults, TwoThirdsOfTheTimeoutWithoutAnAnswerAreALossWithoutTheNetwork) {
     EXPECT_EQ(session.state(), SessionState::kLost) << "whether or not a thread has run";
     EXPECT_TRUE(session.lost().stop_requested());
     on.client->LookAtClock();
-    EXPECT_THAT(on.client->Call(OpCode::kSync, EncodePath("/"), false),
+    EXPECT_THAT(on.client->Call(OpCode::kExists, EncodeRead("/"), false),
                 IsErrorWith(ErrorCode::kUnavailable, "lost"));
   }
 }
@@ -438,7 +452,7 @@ TEST(Faults, ADeadlineEndsWhatIsNotAnsweredAndItsLateAnswerIsDropped) {
   Result<Reply> read = Unavailable(""), write = Unavailable("");
   {
     std::jthread reader([&] { read = on.client->Call(OpCode::kGetData, EncodeRead("/n"), false); });
-    std::jthread writer([&] { write = on.client->Call(OpCode::kSync, EncodePath("/"), true); });
+    std::jthread writer([&] { write = on.client->Call(OpCode::kExists, EncodeRead("/"), true); });
     arrived.get_future().wait();
     on.Advance(5s);
   }

@@ -84,8 +84,8 @@ TEST(FrameBuffer, GrowsWithLargeFramesAndGivesThemWhole) {
 // A queue and what became of the requests given to it.
 struct Queue {
   void Add(const std::string& name, bool modifies, int deadline_s = 100) {
-    queue.Add({.code = OpCode::kSync,
-               .frame = EncodePath("/" + name),
+    queue.Add({.code = OpCode::kExists,
+               .frame = EncodeRead("/" + name),
                .modifies = modifies,
                .deadline = SteadyTime(std::chrono::seconds(deadline_s)),
                .done = [this, name](const Result<Reply>& reply) {

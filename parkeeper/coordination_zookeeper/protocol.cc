@@ -215,12 +215,6 @@ std::string EncodeAuth(std::string_view scheme, std::string_view auth) {
 
 std::string EncodeEmpty() { return Frame(0).Take(); }
 
-std::string EncodePath(std::string_view path) {
-  JuteWriter writer = Frame(4 + path.size());
-  writer.String(path);
-  return writer.Take();
-}
-
 std::string EncodeRead(std::string_view path) {
   JuteWriter writer = Frame(5 + path.size());
   writer.String(path);

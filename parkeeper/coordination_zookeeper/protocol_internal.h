@@ -24,7 +24,6 @@ enum class OpCode : int32_t {
   kGetData = 4,
   kSetData = 5,
   kGetChildren = 8,
-  kSync = 9,
   kPing = 11,
   kCheck = 13,
   kMulti = 14,
@@ -103,7 +102,6 @@ inline constexpr size_t kReplyHeaderBytes = 16;
 std::string EncodeConnect(const ConnectRequest& request);  // complete
 std::string EncodeAuth(std::string_view scheme, std::string_view auth);
 std::string EncodeEmpty();                      // ping, close
-std::string EncodePath(std::string_view path);  // sync
 std::string EncodeRead(std::string_view path);  // get, list, exists; sets no watch
 std::string EncodeAddWatch(std::string_view path, WatchMode mode);
 std::string EncodeRemoveWatches(std::string_view path);  // of every kind

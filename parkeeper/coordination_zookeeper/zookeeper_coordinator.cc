@@ -153,8 +153,11 @@ class ZooKeeperCoordinator final : public Coordinator {
     return watch;
   }
 
+  // An empty step. A server's own sync is no barrier: the leader answers it at once, while it may
+  // be behind a follower in applying what is committed, and so does a leader that is one no more.
   Result<> Sync() override {
-    PK_TRY(Ask(OpCode::kSync, EncodePath(Absolute(chroot_, "/")), "/"));
+    const CommitOutcome outcome = PK_TRY(Commit(Transaction()));
+    PK_CHECK(std::holds_alternative<Applied>(outcome), Internal("an empty step was refused"));
     return {};
   }
 
@@ -386,6 +389,10 @@ Result<> ZooKeeperCoordinator::CheckChroot(bool create) {
   if (root.ok()) return {};
   if (root.error().code() != ErrorCode::kNotFound) return std::move(root).error().With("chroot");
   if (create) return CreateChroot();
+  // Not because this server is behind the one at which it was made just now.
+  PK_TRY(Sync());
+  root = Get("/");
+  if (root.ok()) return {};
   return NotFound(fmt::format("the chroot does not exist: {}", root.error().message()));
 }
 

@@ -8,6 +8,7 @@
 #include "parkeeper/base/ids.h"
 #include "parkeeper/coordination/path.h"
 #include "parkeeper/coordination_zookeeper/client_internal.h"
+#include "parkeeper/coordination_zookeeper/connect_string_internal.h"
 #include "parkeeper/coordination_zookeeper/jute_internal.h"
 #include "parkeeper/coordination_zookeeper/zookeeper_coordinator.h"
 #include "tests/support/matchers.h"
@@ -61,6 +62,28 @@ TEST_F(ZooKeeperServer, TheServersOwnNodeIsNotAChildOfTheRoot) {
   PK_ASSERT_OK(const auto replies, root->Read({{.path = "/"}, {.path = "/", .children = true}}));
   EXPECT_EQ(size_t(replies[0]->node.stat.children), replies[1]->children.size());
   EXPECT_THAT(replies[1]->children, ::testing::Not(::testing::Contains("zookeeper")));
+}
+
+// Every server with every other: one of them leads.
+TEST_F(ZooKeeperServer, ReadsAfterASyncSeeWhatWasModifiedAtAnotherServer) {
+  ASSERT_NE(OpenHere(), nullptr);
+  std::vector<std::unique_ptr<Coordinator>> at;
+  PK_ASSERT_OK(const auto parsed, zookeeper::ParseConnectString(connect_));
+  for (const auto& host : parsed.hosts) {
+    at.push_back(OpenOrDie({.connect = host.ToString() + chroot_}));
+    ASSERT_NE(at.back(), nullptr);
+  }
+  ASSERT_THAT(at[0]->Create("/n", ""), IsOk());
+  for (int round = 0; round < 50; ++round) {
+    for (const auto& writer : at) {
+      const std::string value = SystemIds().NewUuid4().ToString();
+      ASSERT_THAT(writer->Set("/n", value, kAnyVersion), IsOk());
+      for (const auto& reader : at) {
+        ASSERT_THAT(reader->Sync(), IsOk());
+        ASSERT_EQ(reader->Get("/n")->value, value) << "in round " << round;
+      }
+    }
+  }
 }
 
 TEST_F(ZooKeeperServer, NodesOfAUserAreForThatUserAlone) {
