@@ -60,7 +60,7 @@ class PositionDeletes {
 
 // The keys of equality delete files over the same columns, told apart by a number that the caller
 // gives each file. Thread-safe: files may be added while others are looked for. Memory: the bytes
-// of each key and about 40 more, and 8 bytes for each further file that holds it.
+// of each key and about 60 more, and 8 bytes for each further file that holds it.
 class EqualityDeletes {
  public:
   // `columns` holds the fields `ids`, as wide as data files are to be read: files written before a

@@ -119,6 +119,7 @@ Result<> DeleteStore::Read(int32_t number) {
   const DeleteFile& listed = plan_.deletes[size_t(number)];
   File& file = files_[size_t(number)];
   const auto charge = [this](int64_t bytes) { return Charge(bytes); };
+  PK_TRY(Charge(0));
   if (file.group == nullptr) {
     auto positions = PK_TRY(PositionDeletes::Read(storage_, listed.file, file.wanted, charge));
     std::lock_guard lock(mutex_);
@@ -138,7 +139,7 @@ Result<> DeleteStore::Read(int32_t number) {
 }
 
 Result<> DeleteStore::Charge(int64_t bytes) {
-  if (stop_.stop_requested()) return Cancelled("the scan was stopped");
+  if (stopped_ || stop_.stop_requested()) return Cancelled("the scan was stopped");
   std::lock_guard lock(mutex_);
   bytes_ += bytes;
   PK_CHECK(bytes_ <= most_bytes_,

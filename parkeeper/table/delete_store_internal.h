@@ -2,6 +2,7 @@
 
 // The delete files of a running scan, each read once and shared by the readers that need it.
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -37,6 +38,8 @@ class DeleteStore {
   Result<Acquired> Acquire(const FileTask& task);
   // Once for each Acquire, when its reader has gone.
   void Release(const FileTask& task);
+  // Nobody wants more: what is being read ends soon, with kCancelled.
+  void Stop() { stopped_ = true; }
 
  private:
   // Keys of the deletes over the same columns that concern the same data files.
@@ -77,6 +80,7 @@ class DeleteStore {
   const int threads_;
   const int64_t most_bytes_;
   const std::stop_token stop_;
+  std::atomic<bool> stopped_{false};
   std::mutex mutex_;
   std::condition_variable read_;
   std::vector<File> files_;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "parkeeper/table/delete_store_internal.h"
 #include "parkeeper/table/scan.h"
 #include "tests/support/table_in_memory.h"
 
@@ -246,26 +247,55 @@ TEST(Deletes, TakeNoMoreMemoryThanAllowed) {
               IsErrorWith(ErrorCode::kUnsupported, "more than 39000 bytes"));
 }
 
-TEST(Deletes, AreKeptNoLongerThanNeeded) {
-  TableInMemory table({.partition_by = "cat"});
-  table.Append(SampleRows(0, 2'000, 20));
+// Twenty partitions of a hundred rows each, and deletes for each partition.
+void FillPartitions(TableInMemory& table,
+                    const std::function<DataFile(const DataFile& of, int64_t cat)>& deletes_of) {
+  PK_ASSERT_OK(const auto written, table.Write(SampleRows(0, 2'000, 20)));
+  ASSERT_EQ(written.files.size(), 20u);
+  table.Commit(written.files);
   std::vector<DataFile> deletes;
-  for (int64_t cat = 0; cat < 20; ++cat) {
-    Lines keys;
-    std::vector<std::pair<std::string, int64_t>> positions;
-    for (int64_t id = cat; id < 1'000; id += 20)
-      keys.push_back("{\"id\":" + std::to_string(id) + "}");
-    for (const std::string& file : table.Files()) {
-      for (int64_t i = 90; i < 100; ++i) positions.emplace_back(file, i);
-    }
-    const std::vector<Value> partition{Value("c" + std::to_string(cat))};
-    deletes.push_back(table.WriteEqualityDeletes({"id"}, keys, partition));
-    deletes.push_back(table.WritePositionDeletes(positions, partition, false));
+  for (const DataFile& file : written.files) {
+    const auto cat = std::get<std::string>(file.partition[0]).substr(1);
+    deletes.push_back(deletes_of(file, std::stoll(cat)));
   }
   CommitDeletes(table, deletes);
-  // One partition's take about 5 kB, those of all of them over 60.
+}
+
+TEST(Deletes, ByPositionAreKeptNoLongerThanNeeded) {
+  TableInMemory table({.partition_by = "cat"});
+  FillPartitions(table, [&](const DataFile& of, int64_t) {
+    std::vector<std::pair<std::string, int64_t>> positions;
+    for (int64_t i = 0; i < 90; ++i) positions.emplace_back(of.location, i);
+    return table.WritePositionDeletes(positions, of.partition);
+  });
+  EXPECT_THAT(table.Read(table.Plan(), {.threads = 1, .delete_bytes = 90 * 8}),
+              IsOkAnd(::testing::SizeIs(20 * 10)));
+}
+
+TEST(Deletes, ByKeyAreKeptNoLongerThanNeeded) {
+  TableInMemory table({.partition_by = "cat"});
+  FillPartitions(table, [&](const DataFile& of, int64_t cat) {
+    Lines keys;
+    for (int64_t id = cat; id < 1'000; id += 20) {
+      keys.push_back("{\"id\":" + std::to_string(id) + "}");
+    }
+    return table.WriteEqualityDeletes({"id"}, keys, of.partition);
+  });
+  // Those of a partition take less than 5 kB.
   EXPECT_THAT(table.Read(table.Plan(), {.threads = 1, .delete_bytes = 10'000}),
-              IsOkAnd(::testing::SizeIs(20 * 40)));
+              IsOkAnd(::testing::SizeIs(20 * 50)));
+}
+
+TEST(Deletes, AreNotReadAnyMoreOnceNobodyWantsRows) {
+  TableInMemory table;
+  table.Append(SampleRows(0, 10));
+  CommitDeletes(table, {table.WriteEqualityDeletes({"id"}, {R"({"id":7})"})});
+  PK_ASSERT_OK(const ScanPlan plan, table.Plan());
+  DeleteStore store(table.storage(), plan, {&plan.tasks[0]}, {}, 1);
+  EXPECT_THAT(store.Acquire(plan.tasks[0]), IsOk());
+  DeleteStore stopped(table.storage(), plan, {&plan.tasks[0]}, {}, 1);
+  stopped.Stop();
+  EXPECT_THAT(stopped.Acquire(plan.tasks[0]), IsErrorWith(ErrorCode::kCancelled, "stopped"));
 }
 
 TEST(Deletes, AreReadOnceForAllDataFiles) {

@@ -112,6 +112,7 @@ class ParallelScan final : public BatchSource {
     stopped_ = true;
     changed_.notify_all();
     lock.unlock();
+    deletes_.Stop();
     threads_.clear();
   }
 

@@ -142,7 +142,7 @@ struct ScanOptions {
   int threads = 0;                            // 0: the cores available
   int64_t memory_bytes = int64_t{512} << 20;  // of batches that wait for the consumer
   // Of delete files. Each is read once, and kept from the first data file that needs it until the
-  // last has been read: 8 bytes for each position of a data file that is read, about 40 and the
+  // last has been read: 8 bytes for each position of a data file that is read, about 60 and the
   // values for each key. kUnsupported when more were needed at a time.
   int64_t delete_bytes = int64_t{1} << 30;
   bool keep_order = false;  // rows in the order of tasks, then of their place in the file
