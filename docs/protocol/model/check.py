@@ -95,6 +95,8 @@ HOLDS = [
     Holds("many tables: two to both, a session ends", ManyTables(2, 0, 1, losses=1, ends=1)),
     Holds("many tables: two to both, 2 helpers", ManyTables(2, 0, 2, losses=1)),
     Holds("tasks: 2 workers", Tasks(2, 2, tasks.Budget(losses=1, pauses=1, deaths=1, rejects=1)), quick=True),
+    Holds("tasks: 2 workers, cancelled",
+          Tasks(2, 2, tasks.Budget(losses=1, pauses=1, deaths=1, rejects=1, cancels=1)), quick=True),
     Holds("tasks: 2 workers, 3 attempts", Tasks(2, 3, tasks.Budget(losses=2, pauses=1, deaths=1, rejects=1))),
 ]
 
@@ -166,6 +168,8 @@ REFUTED = [
             Tasks(2, 2, tasks.Budget(losses=1), tasks.Rules(list_own_claims=False))),
     Refuted("completing does not need the claim", "EffectOnce",
             Tasks(2, 2, tasks.Budget(pauses=1), tasks.Rules(claim_fences=False))),
+    Refuted("cancelling leaves the claim, which is enough to complete", "CancelledHasNoEffect",
+            Tasks(2, 2, tasks.Budget(cancels=1), tasks.Rules(version_fences=False))),
 ]
 
 

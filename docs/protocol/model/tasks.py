@@ -10,9 +10,9 @@ from typing import NamedTuple, Optional
 
 
 class Task(NamedTuple):
-    at: str  # ready, run, committing, done, given up
+    at: str  # ready, run, committing, done, given up, cancelled
     attempt: int = 0
-    worker: Optional[int] = None
+    worker: Optional[int] = None  # whose claim stands
 
 
 class Worker(NamedTuple):
@@ -21,8 +21,8 @@ class Worker(NamedTuple):
 
 
 class Request(NamedTuple):
-    kind: str  # claim, complete, take back
-    worker: int
+    kind: str  # claim, complete, take back, cancel
+    worker: Optional[int]
     attempt: int
 
 
@@ -32,6 +32,7 @@ class Budget(NamedTuple):
     deaths: int = 0
     rejects: int = 0
     sweeps: int = 0
+    cancels: int = 0
 
 
 class State(NamedTuple):
@@ -42,6 +43,7 @@ class State(NamedTuple):
     sent: tuple
     workers: tuple
     budget: Budget
+    cancelled: bool = False  # somebody was told so
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Rules:
     missing_is_retry: bool = False  # without links: no entry and no record means that the task is open again; else wait
     list_own_claims: bool = True  # a worker looks for claims under its own name that it does not know of
     claim_fences: bool = True  # completing removes the claim of this very attempt; else it queues the commit anyway
+    version_fences: bool = True  # who ends a claim expects the definition's version, which cancelling spends
 
 
 class Tasks:
@@ -62,7 +65,7 @@ class Tasks:
         return State(Task("ready"), (), None, None, (), (Worker("idle"),) * self.workers, self.budget)
 
     def settled(self, state):
-        return state.task.at in ("done", "given up")
+        return state.task.at in ("done", "given up", "cancelled")
 
     def steps(self, state):
         for index, worker in enumerate(state.workers):
@@ -74,6 +77,8 @@ class Tasks:
         if all(worker.at == "dead" for worker in state.workers):
             yield "a new worker starts as 0", become(state, 0, "idle")
         yield from self.round_steps(state)
+        if task.at in ("ready", "run") and state.budget.cancels:
+            yield "somebody cancels the task", spend(send(state, "cancel", None, task.attempt), cancels=1)
         for request in state.sent:
             yield self.arrival(state._replace(sent=tuple(other for other in state.sent if other != request)), request)
 
@@ -130,21 +135,33 @@ class Tasks:
     def arrival(self, state, request):
         kind, index, attempt = request
         claimed = Task("run", attempt, index)
+        if kind == "cancel":
+            applies = state.task.at in ("ready", "run") and state.task.attempt == attempt
+            task = state.task._replace(at="cancelled")
+            after = state._replace(task=task, cancelled=True) if applies else state
+            return f"cancelling of attempt {attempt} arrives: {'done' if applies else 'refused'}", after
         worker = state.workers[index]
+        left = Task("cancelled", attempt, index)  # the claim of a cancelled task
         if kind == "claim":
-            waits, applies = worker == Worker("claiming", attempt), state.task == Task("ready", attempt)
-            after = state._replace(task=claimed) if applies else state
+            offered = {Task("ready", attempt): claimed, Task("cancelled", attempt): left}
+            waits, applies = worker == Worker("claiming", attempt), state.task in offered
+            after = state._replace(task=offered.get(state.task, state.task))
             if waits:
-                after = become(after, index, "working" if applies else "idle", attempt if applies else 0)
+                works = after.task == claimed  # of a cancelled one it clears the claim away, which changes nothing
+                after = become(after, index, "working" if works else "idle", attempt if works else 0)
         elif kind == "complete":
             waits, applies = worker == Worker("completing", attempt), state.task == claimed
             if not self.rules.claim_fences:
                 applies = state.entry is None
+            if not self.rules.version_fences:
+                applies = applies or state.task == left
             after = state._replace(task=Task("committing", attempt), entry=attempt) if applies else state
             if waits:
                 after = become(after, index, "idle")
         else:
             waits, applies = True, state.task == claimed
+            if not self.rules.version_fences:
+                applies = applies or state.task == left
             after = state._replace(task=self.again(attempt)) if applies else state
         label = f"{kind} of worker {index}, attempt {attempt}, arrives{'' if waits else ' LATE'}"
         return f"{label}: {'done' if applies else 'refused'}", after
@@ -164,8 +181,13 @@ class Tasks:
             return f"the table has the commit of attempt {state.table[0]}, and the task is {state.task.at}"
         return None
 
+    def cancelled_has_no_effect(self, state):
+        if state.cancelled and state.table:
+            return f"the table has the commit of attempt {state.table[0]}, and the task was cancelled"
+        return None
+
     INVARIANTS = {"EffectOnce": effect_once, "DoneHasItsEffect": done_has_its_effect,
-                  "OpenHasNoEffect": open_has_no_effect}
+                  "OpenHasNoEffect": open_has_no_effect, "CancelledHasNoEffect": cancelled_has_no_effect}
 
 
 def become(state, index, at, attempt=0):
@@ -173,7 +195,8 @@ def become(state, index, at, attempt=0):
 
 
 def send(state, kind, worker, attempt):
-    return state._replace(sent=tuple(sorted(set(state.sent) | {Request(kind, worker, attempt)})))
+    requests = set(state.sent) | {Request(kind, worker, attempt)}
+    return state._replace(sent=tuple(sorted(requests, key=str)))
 
 
 def spend(state, **amounts):
