@@ -4,12 +4,14 @@ import pathlib
 import sys
 import tempfile
 
-from bench import commits, ingest, memory, report, scale, scan, zookeeper
+from bench import commits, ingest, memory, report, scale, scan, tasks, zookeeper
 from bench.lineitem import ensure_lineitem
 
-BENCHES = {"scan": scan, "ingest": ingest, "memory": memory, "commits": commits, "zookeeper": zookeeper}
+BENCHES = {"scan": scan, "ingest": ingest, "memory": memory, "commits": commits, "tasks": tasks,
+           "zookeeper": zookeeper}
 OF_LINEITEM = {"scan", "ingest", "memory"}
-SECONDS = {"commits": 10, "zookeeper": 0.4}
+SECONDS = {"commits": 10, "tasks": 10, "zookeeper": 0.4}
+WRITERS = {"commits": "1,8,32", "tasks": "1,4,16"}
 ROUNDS = {"zookeeper": 12}  # short ones, because a machine changes its speed in between
 
 
@@ -32,11 +34,12 @@ def main():
                         help="where generated input is kept (default build/bench-data)")
     parser.add_argument("--only", "--systems", nargs="+", metavar="SYSTEM", help="leave the other systems out")
     parser.add_argument("--seconds", type=float,
-                        help="of each measurement of commits (default 10) and zookeeper (default 0.4)")
-    parser.add_argument("--writers", nargs="+", default=["1,8,32"], metavar="N",
-                        help="commits: processes at once (default 1,8,32)")
+                        help="of each measurement of commits, tasks (default 10) and zookeeper (default 0.4)")
+    parser.add_argument("--writers", nargs="+", metavar="N",
+                        help="commits, tasks: processes at once (default 1,8,32; 1,4,16)")
     options = parser.parse_args()
-    options.only, options.writers = _words(options.only), [int(word) for word in _words(options.writers)]
+    options.only, options.writers = _words(options.only), [
+        int(word) for word in _words(options.writers or [WRITERS.get(options.name, "1")])]
     options.seconds = options.seconds or SECONDS.get(options.name, 0)
     options.repeat = ROUNDS.get(options.name, 3) if options.repeat is None else options.repeat
     if min(options.repeat, *options.writers) < 1 or options.seconds < 0:
