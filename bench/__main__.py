@@ -4,14 +4,14 @@ import pathlib
 import sys
 import tempfile
 
-from bench import commits, ingest, memory, report, scale, scan, tasks, zookeeper
+from bench import commits, external, ingest, memory, report, scale, scan, tasks, zookeeper
 from bench.lineitem import ensure_lineitem
 
-BENCHES = {"scan": scan, "ingest": ingest, "memory": memory, "commits": commits, "tasks": tasks,
+BENCHES = {"scan": scan, "ingest": ingest, "memory": memory, "commits": commits, "external": external, "tasks": tasks,
            "zookeeper": zookeeper}
 OF_LINEITEM = {"scan", "ingest", "memory"}
-SECONDS = {"commits": 10, "tasks": 10, "zookeeper": 0.4}
-WRITERS = {"commits": "1,8,32", "tasks": "1,4,16"}
+SECONDS = {"commits": 10, "external": 10, "tasks": 10, "zookeeper": 0.4}
+WRITERS = {"commits": [1, 8, 32], "external": external.EXTERNAL, "tasks": [1, 4, 16]}
 ROUNDS = {"zookeeper": 12}  # short ones, because a machine changes its speed in between
 
 
@@ -34,18 +34,19 @@ def main():
                         help="where generated input is kept (default build/bench-data)")
     parser.add_argument("--only", "--systems", nargs="+", metavar="SYSTEM", help="leave the other systems out")
     parser.add_argument("--seconds", type=float,
-                        help="of each measurement of commits, tasks (default 10) and zookeeper (default 0.4)")
+                        help="of each measurement of commits, external, tasks (default 10) and zookeeper (default 0.4)")
     parser.add_argument("--writers", nargs="+", metavar="N",
-                        help="commits, tasks: processes at once (default 1,8,32; 1,4,16)")
+                        help="commits, tasks: processes at once (default 1,8,32; 1,4,16); external: those beside 8"
+                             " appenders (default 1,4)")
     options = parser.parse_args()
-    options.only, options.writers = _words(options.only), [
-        int(word) for word in _words(options.writers or [WRITERS.get(options.name, "1")])]
+    options.only, options.writers = _words(options.only), [int(word) for word in _words(options.writers)]
+    options.writers = options.writers or WRITERS.get(options.name, [])
     options.seconds = options.seconds or SECONDS.get(options.name, 0)
     options.repeat = ROUNDS.get(options.name, 3) if options.repeat is None else options.repeat
-    if min(options.repeat, *options.writers) < 1 or options.seconds < 0:
+    if min([options.repeat, *options.writers]) < 1 or options.seconds < 0:
         parser.error("--repeat, --seconds and --writers must be at least 1")
     bench = BENCHES[options.name]
-    if bench is commits:
+    if bench in (commits, external):
         options.seconds = max(1, round(options.seconds))
 
     scales = options.scale or ([1, 10] if options.name == "memory" else [1])

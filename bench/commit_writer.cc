@@ -1,7 +1,10 @@
-// One writer of the bench `commits`: appends the same rows to one table, a file and a commit each,
-// for some seconds, and says what became of each.
+// One writer of the benches `commits` and `external`: appends the same rows to one table, a file
+// and a commit each, for some seconds, and says what became of each.
 //
-//   bench_commit_writer LAKE TABLE ROWS.parquet SECONDS [WRITE_LATENCY_MS]
+//   bench_commit_writer LAKE TABLE ROWS.parquet SECONDS [WRITE_LATENCY_MS [external]]
+//
+// With `external` its commits are those of engines that bring their own snapshot
+// (external_commit.h).
 //
 // Says "ready", begins at a line on its standard input, then prints one line of JSON and keeps its
 // session until the input ends, so that the end of no session falls into what is measured.
@@ -15,6 +18,7 @@
 #include <map>
 #include <string>
 
+#include "bench/external_commit.h"
 #include "parkeeper/datafile/input.h"
 #include "parkeeper/lake/lake.h"
 #include "parkeeper/storage/faulty.h"
@@ -30,6 +34,7 @@ struct Arguments {
   std::string rows;
   std::chrono::milliseconds duration{};
   std::chrono::milliseconds write_latency{};
+  bool external = false;
 };
 
 Result<std::chrono::milliseconds> Milliseconds(const std::string& text, double unit) {
@@ -41,12 +46,13 @@ Result<std::chrono::milliseconds> Milliseconds(const std::string& text, double u
 }
 
 Result<Arguments> Parse(const std::vector<std::string>& words) {
-  PK_CHECK(words.size() == 4 || words.size() == 5,
+  PK_CHECK(words.size() >= 4 && words.size() <= 6 && (words.size() < 6 || words[5] == "external"),
            InvalidArgument("usage: bench_commit_writer LAKE TABLE ROWS.parquet SECONDS "
-                           "[WRITE_LATENCY_MS]"));
+                           "[WRITE_LATENCY_MS [external]]"));
   Arguments arguments{.lake_url = words[0], .table = words[1], .rows = words[2]};
   arguments.duration = PK_TRY(Milliseconds(words[3], 1'000));
-  if (words.size() == 5) arguments.write_latency = PK_TRY(Milliseconds(words[4], 1));
+  if (words.size() >= 5) arguments.write_latency = PK_TRY(Milliseconds(words[4], 1));
+  arguments.external = words.size() == 6;
   return arguments;
 }
 
@@ -65,6 +71,7 @@ struct Tally {
   int64_t unknown = 0;
   std::map<std::string, int64_t> errors;
   bj::array latencies_ms;  // of the acknowledged
+  ExternalCommits external;
 };
 
 class Writer {
@@ -77,6 +84,7 @@ class Writer {
       };
     }
     Writer writer;
+    writer.external_ = arguments.external;
     writer.lake_ = PK_TRY(lake::Lake::Open(arguments.lake_url, options));
     const auto name = PK_TRY(catalog::ParseTableName(arguments.table));
     writer.table_ = PK_TRY(writer.lake_->catalog().LoadTable(name));
@@ -89,8 +97,9 @@ class Writer {
   Tally Run(Duration duration) {
     const SteadyTime end = SystemClock().Now() + duration;
     for (SteadyTime begin = SystemClock().Now(); begin < end; begin = SystemClock().Now()) {
-      Result<> done = AppendOnce();
+      Result<bool> done = external_ ? CommitOnce(end) : AppendOnce();
       const SteadyTime now = SystemClock().Now();
+      if (done.ok() && !*done) break;
       if (!done.ok()) {
         const bool unknown = done.error().code() == ErrorCode::kOutcomeUnknown;
         ++(unknown ? tally_.unknown : tally_.failed);
@@ -105,16 +114,27 @@ class Writer {
   }
 
  private:
-  Result<> AppendOnce() {
-    bool given = false;
-    const table::NextSource next = [&]() -> Result<std::unique_ptr<datafile::BatchSource>> {
+  // The rows, once.
+  table::NextSource Rows() {
+    return [this, given = false]() mutable -> Result<std::unique_ptr<datafile::BatchSource>> {
       if (std::exchange(given, true)) return std::unique_ptr<datafile::BatchSource>();
       return datafile::SourceOf(*schema_, rows_);
     };
-    PK_TRY(lake::Append(*lake_, table_, next, {.writers = 1}));
-    return {};
   }
 
+  Result<bool> AppendOnce() {
+    PK_TRY(lake::Append(*lake_, table_, Rows(), {.writers = 1}));
+    return true;
+  }
+
+  // False: it was rejected until the time was over.
+  Result<bool> CommitOnce(SteadyTime end) {
+    const auto files =
+        PK_TRY(table::WriteDataFiles(lake_->storage(), *table_.metadata, Rows(), {.writers = 1}));
+    return CommitAsExternal(*lake_, table_.name, files, end, tally_.external);
+  }
+
+  bool external_ = false;
   std::unique_ptr<lake::Lake> lake_;
   catalog::LoadedTable table_;
   std::shared_ptr<const iceberg::Schema> schema_;
@@ -129,6 +149,8 @@ std::string ToJson(const Tally& tally) {
                                   {"in_time", tally.in_time},
                                   {"failed", tally.failed},
                                   {"unknown", tally.unknown},
+                                  {"attempts", tally.external.attempts},
+                                  {"conflicts", tally.external.conflicts},
                                   {"errors", errors},
                                   {"latencies_ms", tally.latencies_ms}});
 }

@@ -20,7 +20,7 @@ LOCAL, SLOW = "local disk", f"{LATENCY_MS} ms added to each write of a file"
 DUCKLAKE = pathlib.Path(sys.prefix) / "ducklake"
 
 
-def _make_rows(file):
+def make_rows(file):
     import pyarrow as pa
     import pyarrow.parquet as pq
     pq.write_table(pa.table({"id": list(range(ROWS)), "amount": [i / 7 for i in range(ROWS)],
@@ -101,7 +101,7 @@ def _write_limit(ensemble, writers, seconds):
 class Bench:
     def __init__(self, folder, options, ensemble):
         self.folder, self.options, self.ensemble = folder, options, ensemble
-        self.rows = _make_rows(folder / "rows.parquet")
+        self.rows = make_rows(folder / "rows.parquet")
         self.limits = {}
         self.lakes = 0
 
