@@ -108,8 +108,10 @@ class RowDeltas : public ::testing::Test {
     return delta;
   }
 
+  using Outcomes = std::vector<GroupOutcome>;
+
   // One round of these commits.
-  std::vector<GroupOutcome> Round(const std::vector<iceberg::TableChange>& changes) {
+  Outcomes Round(const std::vector<iceberg::TableChange>& changes) {
     std::vector<iceberg::TableCommit> commits;
     for (const auto& change : changes) {
       commits.push_back({.id = ids_.NewUuid7(clock_), .change = change, .oldest_file_ms = 0});
@@ -123,16 +125,11 @@ class RowDeltas : public ::testing::Test {
       EXPECT_THAT(storage::WriteIfAbsent(*memory_, file.location, file.bytes), IsOk());
     }
     // As whoever comes next reads it.
-    PK_EXPECT_PARSED(built->files.back().bytes);
+    EXPECT_THAT(iceberg::ParseTableMetadata(built->files.back().bytes), IsOk());
     metadata_ = built->metadata;
     location_ = built->metadata_location;
     ++version_;
     return built->outcomes;
-  }
-  using Outcomes = std::vector<GroupOutcome>;
-
-  void PK_EXPECT_PARSED(const std::string& json) {
-    EXPECT_THAT(iceberg::ParseTableMetadata(json), IsOk());
   }
 
   // Of a round of this commit alone; "" when it was applied.
@@ -316,6 +313,21 @@ TEST_F(RowDeltas, RemoveInTheGroupWhatWasAddedInIt) {
   EXPECT_EQ(Live(), (Names{"a", "c"}));
 }
 
+// Small manifests are remembered as soon as they are made, large ones are not.
+TEST_F(RowDeltas, StandOnLargeManifestsThatAreNotWrittenYet) {
+  iceberg::UpdateTable plain;
+  plain.updates.emplace_back(
+      iceberg::SetProperties{{{"write.avro.compression-codec", "uncompressed"}}});
+  ASSERT_EQ(Reason(plain), "");
+  ASSERT_EQ(Reason(Append({File("a", 0, 9)})), "");
+  std::vector<DataFile> many;
+  for (int i = 0; i < 1'000; ++i) many.push_back(File("f" + std::to_string(i), 0, 9));
+  const auto outcomes = Round({Append(many), Delta({many[500], File("a", 0, 9)}, {})});
+  ASSERT_EQ(ReasonOf(outcomes[1]), "");
+  EXPECT_EQ(Live().size(), 999u);
+  EXPECT_GT(Manifests()[0].length, 65'536);
+}
+
 TEST_F(RowDeltas, AreRejectedWhenRowsThatTheyDependOnCame) {
   const DataFile a = File("a", 0, 9);
   ASSERT_EQ(Reason(Append({a})), "");
@@ -461,6 +473,12 @@ TEST_F(RowDeltas, AreRejectedWhenTheirBaseIsNotInTheHistory) {
   EXPECT_THAT(Reason(none), ::testing::HasSubstr("data/a meanwhile")) << "read an empty table";
   none.reads = iceberg::ParseExpression("id = 50").value();
   EXPECT_EQ(Reason(none), "");
+  iceberg::UpdateTable expire;
+  expire.updates.emplace_back(iceberg::RemoveSnapshots{{first}});
+  ASSERT_EQ(Reason(expire), "");
+  none.added = {File("d", 0, 1)};
+  none.reads = iceberg::ParseExpression("id = 5").value();
+  EXPECT_THAT(Reason(none), ::testing::HasSubstr("data/a meanwhile")) << "whoever added it";
 }
 
 TEST_F(RowDeltas, OfFormatVersion1HaveNoDeletesAndNoSequenceNumbers) {
