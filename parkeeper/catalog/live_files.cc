@@ -77,7 +77,7 @@ Result<> ReadManifests(
              Corrupt(fmt::format("the metadata has no partition spec {}, which {} has",
                                  manifest.spec_id, manifest.location)));
     const auto bytes = PK_TRY(branch.bytes(manifest.location));
-    return read(i, *bytes, *spec).With(manifest.location);
+    return read(i, *bytes, *spec);
   });
 }
 
@@ -89,7 +89,8 @@ Result<LiveFiles> FindLive(const std::vector<FileRef>& files, const BranchView& 
   const auto read = [&](size_t i, const std::string& bytes, const PartitionSpec& spec) -> Result<> {
     const ManifestFile& manifest = branch.manifests[chosen[i]];
     const auto entries =
-        PK_TRY(manifest::ReadColumns(bytes, manifest, spec, branch.metadata.schema(), {}));
+        PK_TRY(manifest::ReadColumns(bytes, manifest, spec, branch.metadata.schema(), {})
+                   .With(manifest.location));
     for (size_t row = 0; row < entries.size(); ++row) {
       if (!wanted[size_t(manifest.content)].contains(entries.location[row])) continue;
       LiveFile live{.manifests = {chosen[i]},

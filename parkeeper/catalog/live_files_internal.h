@@ -42,7 +42,7 @@ struct LiveFiles {
 Result<LiveFiles> FindLive(const std::vector<iceberg::FileRef>& files, const BranchView& branch);
 
 // Calls `read(i, bytes, spec)` with the place in `chosen` of each of these manifests of the branch,
-// several at once; errors name the manifest.
+// several at once.
 Result<> ReadManifests(const BranchView& branch, const std::vector<size_t>& chosen,
                        const std::function<Result<>(size_t i, const std::string& bytes,
                                                     const iceberg::PartitionSpec& spec)>& read);

@@ -66,7 +66,8 @@ Result<std::vector<Touched>> ReadTouched(const std::vector<size_t>& places,
                                      "no schema that the table kept",
                                      spec.spec_id)));
     touched[i].kind = {.content = manifest.content, .spec = &spec, .schema = schema};
-    touched[i].entries = PK_TRY(manifest::ReadEntries(bytes, manifest, spec, *schema));
+    touched[i].entries =
+        PK_TRY(manifest::ReadEntries(bytes, manifest, spec, *schema).With(manifest.location));
     return {};
   };
   PK_TRY(ReadManifests(branch, places, read));

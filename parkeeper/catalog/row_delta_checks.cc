@@ -19,6 +19,7 @@ using iceberg::FileContent;
 using iceberg::FileRef;
 using iceberg::ManifestContent;
 using iceberg::ManifestEntry;
+using iceberg::ManifestFile;
 using iceberg::PartitionSpec;
 using iceberg::RowDelta;
 using iceberg::Schema;
@@ -162,8 +163,9 @@ Result<> CheckReads(const RowDelta& delta, const SinceBase& since, const BranchV
   const manifest::ReadOptions options{.metrics_of = iceberg::ReferencedFields(filter)};
   const auto read = [&](size_t i, const std::string& bytes, const PartitionSpec& spec) -> Result<> {
     const auto partitions = PartitionFilter::OfRows(filter, spec, schema);
-    const auto entries =
-        PK_TRY(manifest::ReadColumns(bytes, branch.manifests[chosen[i]], spec, schema, options));
+    const ManifestFile& manifest = branch.manifests[chosen[i]];
+    const auto entries = PK_TRY(
+        manifest::ReadColumns(bytes, manifest, spec, schema, options).With(manifest.location));
     for (size_t row = 0; row < entries.size(); ++row) {
       if (!since.IsNew(entries.snapshot_id[row], entries.sequence_number[row])) continue;
       if (!partitions.Matches(entries, row)) continue;
@@ -188,8 +190,10 @@ Result<> CheckNewDeletes(const RowDelta& delta, const LiveFiles& live, const Sin
   if (sources.empty()) return {};
   const std::vector<size_t> chosen = NewManifests(branch, since, ManifestContent::kDeletes);
   const auto read = [&](size_t i, const std::string& bytes, const PartitionSpec& spec) -> Result<> {
-    const auto entries = PK_TRY(
-        manifest::ReadEntries(bytes, branch.manifests[chosen[i]], spec, branch.metadata.schema()));
+    const ManifestFile& manifest = branch.manifests[chosen[i]];
+    const auto entries =
+        PK_TRY(manifest::ReadEntries(bytes, manifest, spec, branch.metadata.schema())
+                   .With(manifest.location));
     for (const ManifestEntry& entry : entries) {
       if (entry.status == iceberg::EntryStatus::kDeleted) continue;
       if (!since.IsNew(*entry.snapshot_id, entry.sequence_number.value_or(0))) continue;
