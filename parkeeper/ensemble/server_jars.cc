@@ -9,6 +9,7 @@
 #include <fstream>
 #include <vector>
 
+#include "parkeeper/base/cache_folder.h"
 #include "parkeeper/base/ids.h"
 #include "parkeeper/ensemble/process_internal.h"
 
@@ -172,14 +173,6 @@ std::string PomText(std::string_view version) {
   text += dependency("org.xerial.snappy", "snappy-java", "1.1.10.5");
   text += dependency("org.slf4j", "slf4j-simple", is_old ? "1.7.36" : "2.0.13");
   return text + "  </dependencies>\n</project>\n";
-}
-
-std::string CacheFolder(std::string_view option, std::string_view parkeeper_cache,
-                        std::string_view xdg_cache_home, std::string_view home) {
-  if (!option.empty()) return std::string(option);
-  if (!parkeeper_cache.empty()) return std::string(parkeeper_cache);
-  if (!xdg_cache_home.empty()) return std::string(xdg_cache_home) + "/parkeeper";
-  return home.empty() ? "" : std::string(home) + "/.cache/parkeeper";
 }
 
 }  // namespace pk::ensemble

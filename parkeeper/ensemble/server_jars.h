@@ -40,8 +40,4 @@ Result<std::string> FindJava();
 // What mvn is given to fetch `version` and what it needs at run time. Pure.
 std::string PomText(std::string_view version);
 
-// The folder of the cache: the first of these that is not empty, as documented above, or "". Pure.
-std::string CacheFolder(std::string_view option, std::string_view parkeeper_cache,
-                        std::string_view xdg_cache_home, std::string_view home);
-
 }  // namespace pk::ensemble

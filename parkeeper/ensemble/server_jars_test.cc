@@ -20,14 +20,6 @@ void Touch(const std::string& file) {
   std::ofstream(file) << "jar";
 }
 
-TEST(CacheFolder, IsTheFirstThatIsNamed) {
-  EXPECT_EQ(CacheFolder("/o", "/p", "/x", "/h"), "/o");
-  EXPECT_EQ(CacheFolder("", "/p", "/x", "/h"), "/p");
-  EXPECT_EQ(CacheFolder("", "", "/x", "/h"), "/x/parkeeper");
-  EXPECT_EQ(CacheFolder("", "", "", "/h"), "/h/.cache/parkeeper");
-  EXPECT_EQ(CacheFolder("", "", "", ""), "");
-}
-
 TEST(PomText, NamesThePinnedVersion) {
   EXPECT_THAT(PomText("3.9.5"), HasSubstr("<version>3.9.5</version>"));
 }
