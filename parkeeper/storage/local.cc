@@ -142,8 +142,13 @@ Result<> ListBelow(Descriptor folder, const std::string& location, int levels, c
 
 class LocalStorage final : public Storage {
  public:
-  LocalStorage(std::string root, Descriptor folder, LocalMeans means)
-      : root_(std::move(root)), means_(means), folders_(std::move(folder), means.openat2) {}
+  LocalStorage(std::string root, std::string path, Descriptor folder, LocalMeans means)
+      : root_(std::move(root)),
+        path_(std::move(path)),
+        means_(means),
+        folders_(std::move(folder), means.openat2) {}
+
+  const std::string& path() const { return path_; }
 
   const std::string& root() const override { return root_; }
   Result<std::unique_ptr<RandomAccessFile>> Open(std::string_view location) override;
@@ -154,6 +159,7 @@ class LocalStorage final : public Storage {
 
  private:
   const std::string root_;
+  const std::string path_;
   const LocalMeans means_;
   Folders folders_;
 };
@@ -269,11 +275,16 @@ Result<std::unique_ptr<Storage>> OpenLocalWith(const std::string& path, const Lo
   means.openat2 = means.openat2 && HasOpenat2(folder.get());
   // A file without a name gets one through /proc.
   means.unnamed_files = means.unnamed_files && access("/proc/self/fd", X_OK) == 0;
-  return std::make_unique<LocalStorage>(root, std::move(folder), means);
+  return std::make_unique<LocalStorage>(root, absolute, std::move(folder), means);
 }
 
 Result<std::unique_ptr<Storage>> OpenLocal(const std::string& path, const LocalOptions& options) {
   return OpenLocalWith(path, options, LocalMeans{});
+}
+
+std::optional<std::string> LocalFolder(const Storage& storage) {
+  const auto* local = dynamic_cast<const LocalStorage*>(&storage);
+  return local == nullptr ? std::nullopt : std::optional(local->path());
 }
 
 Result<int64_t> RemoveTemporaries(const std::string& path) {

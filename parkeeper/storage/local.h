@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "parkeeper/storage/storage.h"
@@ -32,6 +33,10 @@ struct LocalOptions {
 // may meet a limit on file sizes (RLIMIT_FSIZE) must ignore SIGXFSZ to see it as kUnavailable.
 Result<std::unique_ptr<Storage>> OpenLocal(const std::string& path,
                                            const LocalOptions& options = {});
+
+// The absolute path of the folder that OpenLocal opened as `storage`, for programs that open files
+// by name; nullopt for any other storage, also for one that stands before a folder.
+std::optional<std::string> LocalFolder(const Storage& storage);
 
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 

@@ -7,7 +7,9 @@
 #include <fstream>
 #include <thread>
 
+#include "parkeeper/storage/faulty.h"
 #include "parkeeper/storage/local_internal.h"
+#include "parkeeper/storage/memory.h"
 #include "tests/support/matchers.h"
 #include "tests/support/temp_folder.h"
 
@@ -72,6 +74,14 @@ TEST(Local, ReadsACopiedWarehouseUnderItsOldLocations) {
   EXPECT_EQ(copy->root(), old->root());
   EXPECT_THAT(ReadAll(*copy, old->root() + "/t/a"), IsOkAnd(Eq("bytes")));
   EXPECT_THAT(ReadAll(*copy, folder / "new/t/a"), IsError(kDenied));
+}
+
+TEST(Local, TellsItsFolderToThoseWhoOpenFilesByName) {
+  TempFolder folder;
+  PK_ASSERT_OK(const auto local, OpenLocal(folder / "a", {.root_uri = "s3://bucket/a"}));
+  EXPECT_EQ(LocalFolder(*local), fs::canonical(folder / "a").string());
+  EXPECT_EQ(LocalFolder(*MakeMemory("lake")), std::nullopt);
+  EXPECT_EQ(LocalFolder(*MakeFaulty(*local, {})), std::nullopt);
 }
 
 TEST(Local, NamesTheFolderThatItCannotOpen) {
