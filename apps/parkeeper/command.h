@@ -35,6 +35,7 @@ void AddTableCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddImportCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDeleteCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddScanCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddSqlCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddHistoryCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddWatchCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDoctorCommand(CLI::App& app, const Global& global, Action& chosen);

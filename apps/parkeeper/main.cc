@@ -74,6 +74,7 @@ int main(int argc, char** argv) {
   pk::cli::AddImportCommand(app, global, chosen);
   pk::cli::AddDeleteCommand(app, global, chosen);
   pk::cli::AddScanCommand(app, global, chosen);
+  pk::cli::AddSqlCommand(app, global, chosen);
   pk::cli::AddHistoryCommand(app, global, chosen);
   pk::cli::AddWatchCommand(app, global, chosen);
   pk::cli::AddDoctorCommand(app, global, chosen);

@@ -1,20 +1,19 @@
 #include "parkeeper/table/scan.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <charconv>
 
 #include "apps/parkeeper/command.h"
-#include "apps/parkeeper/output.h"
-#include "parkeeper/datafile/output.h"
+#include "apps/parkeeper/row_output.h"
 #include "parkeeper/iceberg/value.h"
 
 namespace pk::cli {
 namespace {
 
 struct Arguments {
-  std::string name, where, as_of, to, format = "table", output;
+  std::string name, where, as_of, to;
+  RowOutput output;
   std::vector<std::string> columns;
   std::optional<int64_t> limit, from;
   std::optional<int> threads;
@@ -41,21 +40,6 @@ Result<table::SnapshotSelector> ParseAsOf(const std::string& text) {
     return table::SnapshotSelector(table::AsOfTime{std::get<int32_t>(*day) * int64_t{86'400'000}});
   }
   return table::SnapshotSelector(text);
-}
-
-Result<datafile::OutputFormat> FormatOf(const Arguments& arguments, bool json) {
-  static const std::map<std::string, datafile::OutputFormat> kFormats = {
-      {"table", datafile::OutputFormat::kTable},
-      {"csv", datafile::OutputFormat::kCsv},
-      {"json", datafile::OutputFormat::kJsonLines},
-      {"arrow", datafile::OutputFormat::kArrowIpc},
-      {"parquet", datafile::OutputFormat::kParquet}};
-  const auto format = kFormats.at(json && arguments.format == "table" ? "json" : arguments.format);
-  const bool binary =
-      format == datafile::OutputFormat::kArrowIpc || format == datafile::OutputFormat::kParquet;
-  PK_CHECK(!binary || !arguments.output.empty() || isatty(STDOUT_FILENO) == 0,
-           InvalidArgument("a terminal cannot show this format: use --output FILE"));
-  return format;
 }
 
 Result<> CountRows(datafile::BatchSource& rows, bool json) {
@@ -103,9 +87,9 @@ Result<> Run(const Global& global, const Arguments& arguments) {
   const auto name = PK_TRY(catalog::ParseTableName(arguments.name));
   PK_TRY(RequestOf(arguments));
   const int threads = PK_TRY(Positive("--threads", arguments.threads));
-  const auto format = PK_TRY(FormatOf(arguments, global.json));
+  const auto format = PK_TRY(FormatOf(arguments.output, global.json));
   const bool rows_wanted = !arguments.explain && !arguments.count;
-  Output output = PK_TRY(Output::Open(rows_wanted ? arguments.output : "", global.stop));
+  Output output = PK_TRY(Output::Open(rows_wanted ? arguments.output.path : "", global.stop));
   const auto lake = PK_TRY(global.OpenLake());
   const table::ScanPlan plan = PK_TRY(PlanOf(*lake, name, arguments));
   if (arguments.explain) {
@@ -114,13 +98,7 @@ Result<> Run(const Global& global, const Arguments& arguments) {
   const auto rows = PK_TRY(table::Scan(
       lake->storage(), plan, {.threads = threads, .keep_order = true, .stop = global.stop}));
   if (arguments.count) return CountRows(*rows, global.json);
-  const int64_t count = PK_TRY(datafile::WriteOutput(
-      *rows, format, [&](std::string_view bytes) { return output.Write(bytes); }));
-  PK_TRY(output.Finish());
-  if (!arguments.output.empty() && !output.is_standard() && !global.quiet && !global.json) {
-    return Print(fmt::format("{} rows in {}", count, arguments.output));
-  }
-  return {};
+  return WriteRows(*rows, format, output, arguments.output, global);
 }
 
 }  // namespace
@@ -155,10 +133,7 @@ void AddScanCommand(CLI::App& app, const Global& global, Action& chosen) {
                     "say what would be read, and why not the rest");
   command->add_flag("--files", arguments->files, "with --explain: each file");
   command->add_flag("--count", arguments->count, "only the number of rows");
-  command->add_option("--format", arguments->format, "of the rows")
-      ->check(CLI::IsMember({"table", "csv", "json", "arrow", "parquet"}));
-  command->add_option("--output", arguments->output,
-                      "a file, device or pipe instead of standard output");
+  AddRowOutput(*command, arguments->output);
   command->add_option("--threads", arguments->threads, "that read; one per core when not given");
   command->callback([&chosen, &global, arguments] {
     chosen = [&global, arguments] { return Run(global, *arguments); };

@@ -1,0 +1,146 @@
+#include "parkeeper/sql/parquet_files_internal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "parkeeper/sql/duck_types_internal.h"
+#include "parkeeper/sql/pushdown_internal.h"
+#include "parkeeper/storage/location.h"
+
+namespace pk::sql {
+namespace {
+
+// Beyond this many files what is known of them is forgotten.
+constexpr size_t kMostKnown = 1'000'000;
+
+std::string ListOf(const std::vector<std::string>& paths) {
+  std::string list;
+  for (const std::string& path : paths) list += (list.empty() ? "[" : ", ") + Quoted(path);
+  return list + "]";
+}
+
+// Plans of versions that know delete files say so in their tasks.
+template <class Task>
+bool HasDeletes(const Task& task) {
+  if constexpr (requires { task.deletes.empty(); }) {
+    return !task.deletes.empty();
+  } else {
+    return false;
+  }
+}
+
+bool IsIdentitySource(const table::ScanPlan& plan, int32_t field_id) {
+  return std::ranges::any_of(plan.specs, [&](const iceberg::PartitionSpec& spec) {
+    return std::ranges::any_of(spec.fields, [&](const iceberg::PartitionField& field) {
+      return field.source_id == field_id;
+    });
+  });
+}
+
+}  // namespace
+
+// Nullopt too for a name that DuckDB would take for a pattern.
+std::optional<std::string> ParquetFiles::PathOf(const iceberg::DataFile& file) const {
+  const auto below = storage::FileBelow(root_, file.location);
+  if (!below.ok() || file.format != "PARQUET") return std::nullopt;
+  std::string path = *folder_ + "/" + std::string(*below);
+  if (path.find_first_of("*?[{") != path.npos) return std::nullopt;
+  return path;
+}
+
+Result<ParquetFiles::Source> ParquetFiles::Read(const table::ScanPlan& plan,
+                                                const std::set<size_t>& columns) {
+  if (!folder_) return Source{.from = {}, .why_not = "the storage is no local folder"};
+  std::vector<std::string> paths;
+  for (const table::FileTask& task : plan.tasks) {
+    if (HasDeletes(task)) return Source{.from = {}, .why_not = "there are delete files"};
+    auto path = PathOf(task.file);
+    if (!path)
+      return Source{.from = {}, .why_not = "a file's name or format: " + task.file.location};
+    paths.push_back(*std::move(path));
+  }
+  const auto& fields = plan.table_schema->fields();
+  std::string wanted;
+  for (const size_t column : columns) {
+    const iceberg::Field& field = fields[column];
+    if (!field.type.is_primitive()) {
+      return Source{.from = {}, .why_not = fmt::format("column '{}' is nested", field.name)};
+    }
+    wanted += fmt::format("{}{}: {{name: '{}', type: '{}', default_value: NULL}}",
+                          wanted.empty() ? "" : ", ", field.id, ColumnName(column),
+                          DuckTypeOf(field.type));
+  }
+  const Result<> looked = Look(paths);
+  // Broken files too are our scan's: it tells what is wrong with them.
+  if (!looked.ok()) return Source{.from = {}, .why_not = looked.error().message()};
+  std::string why_not = WhyUnfit(plan, columns, paths);
+  if (!why_not.empty()) return Source{.from = {}, .why_not = std::move(why_not)};
+  return Source{.from = fmt::format("read_parquet({}, schema = MAP {{{}}}, hive_partitioning = "
+                                    "false, union_by_name = false)",
+                                    ListOf(paths), wanted),
+                .why_not = {}};
+}
+
+Result<> ParquetFiles::Look(const std::vector<std::string>& paths) {
+  if (known_.size() > kMostKnown) known_.clear();
+  std::vector<std::string> unknown;
+  std::ranges::copy_if(paths, std::back_inserter(unknown),
+                       [&](const std::string& path) { return !known_.contains(path); });
+  if (unknown.empty()) return {};
+  const auto rows = PK_TRY(engine_.Rows(fmt::format(
+      "SELECT file_name, string_agg(concat(coalesce(field_id, -1), ' ', duckdb_type, ' ', type), "
+      "';' ORDER BY column_id) FROM parquet_schema({}) WHERE coalesce(num_children, 0) = 0 "
+      "GROUP BY file_name",
+      ListOf(unknown))));
+  for (const Engine::Row& row : rows) {
+    if (!row[0] || !row[1]) continue;
+    const auto [place, added] = layouts_.try_emplace(*row[1]);
+    if (added) place->second = LayoutOf(*row[1]);
+    known_[*row[0]] = place->second;
+  }
+  return {};
+}
+
+// From "1 BIGINT INT64;2 VARCHAR BYTE_ARRAY": id, DuckDB's type, the file's own.
+std::shared_ptr<const ParquetFiles::Layout> ParquetFiles::LayoutOf(std::string_view text) {
+  auto layout = std::make_shared<Layout>();
+  while (!text.empty()) {
+    const std::string_view entry = text.substr(0, text.find(';'));
+    text.remove_prefix(std::min(entry.size() + 1, text.size()));
+    const size_t begin = entry.find(' '), end = entry.rfind(' ');
+    int32_t id = -1;
+    std::from_chars(entry.data(), entry.data() + std::min(begin, entry.size()), id);
+    if (id < 0 || begin == end) return nullptr;
+    std::string type(entry.substr(begin + 1, end - begin - 1));
+    // Times of old writers: nanoseconds, whose zone nobody knows.
+    if (entry.substr(end + 1) == "INT96") type += " in 96 bits";
+    (*layout)[id] = std::move(type);
+  }
+  return layout;
+}
+
+std::string ParquetFiles::WhyUnfit(const table::ScanPlan& plan, const std::set<size_t>& columns,
+                                   const std::vector<std::string>& paths) const {
+  for (const std::string& path : paths) {
+    const auto found = known_.find(path);
+    if (found == known_.end() || found->second == nullptr) {
+      return "a file does not give all its columns field ids: " + path;
+    }
+    for (const size_t column : columns) {
+      const iceberg::Field& field = plan.table_schema->fields()[column];
+      const auto stored = found->second->find(field.id);
+      if (stored != found->second->end()) {
+        if (ReadsAs(stored->second, *field.type.primitive())) continue;
+        return fmt::format("a file has column '{}' as {}: {}", field.name, stored->second, path);
+      }
+      if (field.required || IsIdentitySource(plan, field.id)) {
+        return fmt::format("a file has no column '{}': {}", field.name, path);
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace pk::sql
