@@ -4,11 +4,11 @@ import pathlib
 import sys
 import tempfile
 
-from bench import commits, external, ingest, memory, report, scale, scan, tasks, zookeeper
+from bench import commits, external, ingest, memory, report, scale, scan, sql, tasks, zookeeper
 from bench.lineitem import ensure_lineitem
 
-BENCHES = {"scan": scan, "ingest": ingest, "memory": memory, "commits": commits, "external": external, "tasks": tasks,
-           "zookeeper": zookeeper}
+BENCHES = {"scan": scan, "sql": sql, "ingest": ingest, "memory": memory, "commits": commits, "external": external,
+           "tasks": tasks, "zookeeper": zookeeper}
 OF_LINEITEM = {"scan", "ingest", "memory"}
 SECONDS = {"commits": 10, "external": 10, "tasks": 10, "zookeeper": 0.4}
 WRITERS = {"commits": [1, 8, 32], "external": external.EXTERNAL, "tasks": [1, 4, 16]}
