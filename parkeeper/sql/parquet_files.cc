@@ -21,16 +21,6 @@ std::string ListOf(const std::vector<std::string>& paths) {
   return list + "]";
 }
 
-// Plans of versions that know delete files say so in their tasks.
-template <class Task>
-bool HasDeletes(const Task& task) {
-  if constexpr (requires { task.deletes.empty(); }) {
-    return !task.deletes.empty();
-  } else {
-    return false;
-  }
-}
-
 bool IsIdentitySource(const table::ScanPlan& plan, int32_t field_id) {
   return std::ranges::any_of(plan.specs, [&](const iceberg::PartitionSpec& spec) {
     return std::ranges::any_of(spec.fields, [&](const iceberg::PartitionField& field) {
@@ -55,7 +45,7 @@ Result<ParquetFiles::Source> ParquetFiles::Read(const table::ScanPlan& plan,
   if (!folder_) return Source{.from = {}, .why_not = "the storage is no local folder"};
   std::vector<std::string> paths;
   for (const table::FileTask& task : plan.tasks) {
-    if (HasDeletes(task)) return Source{.from = {}, .why_not = "there are delete files"};
+    if (!task.deletes.empty()) return Source{.from = {}, .why_not = "there are delete files"};
     auto path = PathOf(task.file);
     if (!path)
       return Source{.from = {}, .why_not = "a file's name or format: " + task.file.location};

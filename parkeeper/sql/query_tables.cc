@@ -184,8 +184,20 @@ Result<ResolvedQuery> Resolve(Engine& engine, storage::Storage& storage, const T
 
 namespace {
 
+// SQL without what stands between quotes.
+std::string WithoutConstants(std::string_view sql) {
+  std::string rest;
+  bool quoted = false;
+  for (const char c : sql) {
+    if (c == '\'') quoted = !quoted;
+    if (!quoted) rest += c;
+  }
+  return rest;
+}
+
 // A column of floating point stands in the filter.
 bool FiltersFloats(const TableScan& scan, const iceberg::Schema& schema) {
+  const std::string filter = WithoutConstants(scan.filter);
   return std::ranges::any_of(scan.columns, [&](size_t column) {
     const auto& type = schema.fields()[column].type;
     if (type != iceberg::Type(iceberg::PrimitiveKind::kFloat) &&
@@ -193,11 +205,9 @@ bool FiltersFloats(const TableScan& scan, const iceberg::Schema& schema) {
       return false;
     }
     const std::string name = ColumnName(column);
-    for (size_t at = scan.filter.find(name); at != scan.filter.npos;
-         at = scan.filter.find(name, at + 1)) {
+    for (size_t at = filter.find(name); at != filter.npos; at = filter.find(name, at + 1)) {
       const size_t end = at + name.size();
-      if (end == scan.filter.size() || scan.filter[end] < '0' || scan.filter[end] > '9')
-        return true;
+      if (end == filter.size() || filter[end] < '0' || filter[end] > '9') return true;
     }
     return false;
   });
@@ -311,12 +321,11 @@ Result<std::vector<TableUse>> PrepareReading(Engine& engine, storage::Storage& s
                    .With(use.name));
     std::string from = StandInName(i) + "()";
     if (!use.plan.tasks.empty() && table.is_read) {
+      auto source = PK_TRY(files.Read(use.plan, columns));
       // DuckDB takes the statistics of a file for those of all its values, but they leave NaN out.
-      auto source = table.filters_floats ? ParquetFiles::Source{.from = {},
-                                                                .why_not =
-                                                                    "a filter on floats, where "
-                                                                    "NaN needs care"}
-                                         : PK_TRY(files.Read(use.plan, columns));
+      if (!source.from.empty() && table.filters_floats) {
+        source = {.from = {}, .why_not = "a filter on floats, where NaN needs care"};
+      }
       use.read_by = source.from.empty() ? ReadBy::kScan : ReadBy::kDuckDb;
       use.why_scan = std::move(source.why_not);
       from = std::move(source.from);

@@ -54,6 +54,21 @@ TEST(Session, AnswersFromTheFilesWhoeverOpensThem) {
               IsOkAnd(ElementsAre("{\"id\":0}", "{\"id\":1}")));
 }
 
+TEST(Session, LeavesOutRowsThatDeleteFilesHide) {
+  SqlTables tables;
+  TableInMemory& table = tables.Add("t");
+  PK_ASSERT_OK(const auto written, table.Write(SampleRows(0, 100)));
+  table.Commit(written.files);
+  table.Commit({table.WritePositionDeletes({{written.files.at(0).location, 0}})},
+               iceberg::ManifestContent::kDeletes);
+  PK_ASSERT_OK(auto session, tables.OverFolder("t"));
+  PK_ASSERT_OK(Answer answer, session->Query("select count(*) n, min(id) least from s.t", {}));
+  ASSERT_EQ(answer.tables.size(), 1U);
+  EXPECT_EQ(answer.tables[0].read_by, ReadBy::kScan);
+  EXPECT_THAT(testing::ReadLines(std::move(answer.rows)),
+              IsOkAnd(ElementsAre("{\"n\":99,\"least\":1}")));
+}
+
 TEST(Session, DoesNotOpenFilesThatCannotMatch) {
   SqlTables tables;
   TableInMemory& table = tables.Add("t", {.partition_by = "cat"});
