@@ -27,8 +27,11 @@
 #include "parkeeper/base/result.h"
 #include "parkeeper/base/retry.h"
 #include "parkeeper/catalog/feed.h"
+#include "parkeeper/catalog/links.h"
 #include "parkeeper/catalog/names.h"
+#include "parkeeper/coordination/coordinator.h"
 #include "parkeeper/coordination/session_source.h"
+#include "parkeeper/coordination/transaction.h"
 #include "parkeeper/iceberg/table_commit.h"
 #include "parkeeper/iceberg/table_metadata.h"
 #include "parkeeper/storage/storage.h"
@@ -77,6 +80,10 @@ struct Rejected {
   std::string reason;  // what it collided with
 };
 using CommitResult = std::variant<Committed, Rejected>;
+
+// Of a commit with links. Refused: an operation of `with` did not hold; nothing was done, and the
+// commit is not queued, nor ever will be.
+using LinkedResult = std::variant<Committed, Rejected, coordination::Refused>;
 
 // Changes of several tables that happen all or not at all.
 struct MultiTableCommit {
@@ -149,11 +156,31 @@ class Catalog {
   virtual Result<CommitResult> Commit(const std::string& table_key,
                                       const iceberg::TableCommit& commit, CommitId id) = 0;
 
-  // The same for several tables: all parts are applied, each to the present state of its table, or
-  // none. Tables that are quiet are committed to directly, in one transaction. Else the commit
-  // lines up in the queues of all of them at once: what comes to one of them later waits until it
-  // is decided, so it is within a few rounds, however many write. The reason of a rejection names
-  // the table by its key.
+  // A commit that is to be decided whatever becomes of its writer: one transaction carries out
+  // `with` and queues the commit together with `links`, which are carried out with its outcome,
+  // each list once or not at all. At the deadline it is not cancelled: kOutcomeUnknown then, and
+  // whenever it may be queued; the same call with kMaybeRepeated finds out.
+  //
+  // `with` must be refused for ever once it was applied or refused, as the removal of a node is
+  // whose name is never used twice: that is what makes it happen once. The commit's id is that of
+  // no other call. kNotFound: there is no such table any more, nothing was done. kInvalidArgument:
+  // links that no round could carry out. If one does not hold in the end, which takes somebody who
+  // broke their rule (links.h), the commit is rejected and none of them is carried out.
+  virtual Result<LinkedResult> CommitLinked(const std::string& table_key,
+                                            const iceberg::TableCommit& commit, CommitId id,
+                                            const coordination::Transaction& with,
+                                            const CommitLinks& links) = 0;
+
+  // Sees to it that all commits with links which wait in this table's queue are decided, and
+  // returns how many they were: for writers that died. Of a dropped table too. kNotFound: there is
+  // no such table any more, and nothing waits. kUnavailable: at the deadline some still wait.
+  virtual Result<int64_t> DriveQueue(const std::string& table_key) = 0;
+
+  // The same as Commit() for several tables: all parts are applied, each to the present state of
+  // its table, or none. Tables that are quiet are committed to directly, in one transaction. Else
+  // the commit lines up in the queues of all of them at once: what comes to one of them later waits
+  // until it is decided, so it is within a few rounds, however many write. The reason of a
+  // rejection names the table by its key.
   virtual Result<MultiCommitResult> CommitAll(const MultiTableCommit& commit, CommitId id) = 0;
 
   // What becomes of the table with this key from `start` on (feed.h). kNotFound: there is no such

@@ -7,9 +7,11 @@
 #include <map>
 
 #include "parkeeper/base/parallel.h"
+#include "parkeeper/catalog/links_internal.h"
 #include "parkeeper/catalog/multi_internal.h"
 #include "parkeeper/catalog/table_commits_internal.h"
 #include "parkeeper/coordination/path.h"
+#include "parkeeper/coordination/validate.h"
 
 namespace pk::catalog {
 
@@ -26,6 +28,8 @@ constexpr size_t kMostInRound = 300;
 constexpr size_t kOwnAtLeast = 75;
 constexpr size_t kMostEntriesRead = 500;
 constexpr size_t kEntriesPerRead = 100;
+// Of what hangs on the commits of a round; together with a full record it fits into one request.
+constexpr size_t kMostLinkBytesInRound = 2 * kMostLinkBytes;
 // Who comes within this time after the last foreign entry finds a combiner at work.
 constexpr Duration kLinger = std::chrono::seconds(2);
 
@@ -49,7 +53,13 @@ struct QueuedEntry {
   std::string
       commit_file;        // that holds its commit; empty when that is read, or in the entry itself
   bool is_multi = false;  // else of several: only its id and path are known
+  size_t link_bytes = 0;
 };
+
+size_t LinkBytes(const CommitLinks& links) {
+  return std::max(coordination::RequestBytes(ToTransaction(links.if_committed)),
+                  coordination::RequestBytes(ToTransaction(links.if_rejected)));
+}
 
 class Combiner {
  public:
@@ -122,7 +132,7 @@ class Combiner {
     if (!head.ok()) return head.error();
     if (replaced_) return false;
     std::optional<QueuedEntry> multi;
-    std::vector<QueuedEntry*> order = InOrder(multi);
+    std::vector<QueuedEntry*> order = InOrder(head->node.dropped, multi);
     PK_TRY(ReadCommits(order));
     const size_t foreign = order.size();
     if (foreign > 0 || multi) last_foreign_ = clock_.Now();
@@ -150,6 +160,7 @@ class Combiner {
     }
     if (*end == RoundEnd::kLookAgain) {
       table_.GiveBack(own);
+      for (const Proposal& proposal : proposals) NoticeBrokenLink(proposal);
       entries_.clear();
       const uint64_t drawn = context_.options.ids->Random64() % uint64_t(kMetOthers.count());
       static_cast<void>(clock_.Wait(Duration(int64_t(drawn)), stop_));
@@ -157,7 +168,20 @@ class Combiner {
     }
     table_.Finish(own, ResultsOf(context_, key_, own, proposals.data() + foreign));
     // Writers of a dropped table see that for themselves.
-    return !head.node.dropped;
+    return !head.node.dropped || foreign > 0;
+  }
+
+  // Somebody was at what the link rests on. That must not hold up the others; nor can the commit
+  // be applied without all that was to come with it.
+  void NoticeBrokenLink(const Proposal& proposal) {
+    if (proposal.broken_link.empty()) return;
+    const std::string reason =
+        fmt::format("what was to happen with the commit cannot: the node {} is not as it was left",
+                    proposal.broken_link);
+    LogFailure(fmt::format("commit {} to the table {} is rejected, and nothing else done",
+                           proposal.id.ToString(), key_),
+               FailedPrecondition(reason));
+    broken_[std::string(coordination::LastSegment(proposal.entry_path))] = reason;
   }
 
   // The head and, in entries_, what waits, at one point of the order.
@@ -171,9 +195,11 @@ class Combiner {
     const Node& head = replies[0]->node;
     std::vector<std::string>& names = replies[1]->children;
     std::erase_if(names, [](const std::string& name) { return !IsEntry(name); });
-    std::erase_if(held_up_, [&](const auto& multi) {
-      return !std::binary_search(names.begin(), names.end(), multi.first);
-    });
+    const auto is_gone = [&](const auto& of_entry) {
+      return !std::binary_search(names.begin(), names.end(), of_entry.first);
+    };
+    std::erase_if(held_up_, is_gone);
+    std::erase_if(broken_, is_gone);
     // Of more, those of several tables and then those with the oldest ids.
     if (names.size() > kMostEntriesRead) {
       std::ranges::stable_partition(
@@ -214,6 +240,7 @@ class Combiner {
     proposal.id = *id;
     proposal.entry_path = QueuePath(key_) + "/" + name;
     proposal.entry_version = node.stat.version;
+    proposal.stays = node.stat.ephemeral_owner == 0;
     entry.is_multi = name.starts_with(kMultiPrefix);
     if (!entry.is_multi) {
       const Result<EntryNode> decoded = DecodeEntry(node.value);
@@ -222,11 +249,24 @@ class Combiner {
         proposal.request_hash = decoded->request_hash;
         entry.commit_file = decoded->commit_file;
         if (entry.commit_file.empty()) TakeCommit(decoded->commit, proposal);
+        if (decoded->links) TakeLinks(*decoded->links, entry);
       } else {
         proposal.refusal = decoded.error().message();
       }
+      if (const auto broken = broken_.find(name); broken != broken_.end()) {
+        entry.commit_file.clear();
+        entry.link_bytes = 0;
+        proposal.links = nullptr;
+        proposal.commit = nullptr;
+        proposal.refusal = broken->second;
+      }
     }
     entries_[name] = std::move(entry);
+  }
+
+  static void TakeLinks(const CommitLinks& links, QueuedEntry& entry) {
+    entry.proposal.links = std::make_shared<const CommitLinks>(links);
+    entry.link_bytes = LinkBytes(links);
   }
 
   static void TakeCommit(const std::string& json, Proposal& proposal) {
@@ -282,15 +322,24 @@ class Combiner {
 
   // What is next; nothing younger than a commit of several tables, which all queues have at the
   // same place of the order, so that they come to rest before it.
-  std::vector<QueuedEntry*> InOrder(std::optional<QueuedEntry>& multi) {
+  // Of a dropped table only what nobody else answers.
+  std::vector<QueuedEntry*> InOrder(bool dropped, std::optional<QueuedEntry>& multi) {
     std::vector<QueuedEntry*> order;
-    for (auto& [name, entry] : entries_) order.push_back(&entry);
+    for (auto& [name, entry] : entries_) {
+      if (!dropped || entry.is_multi || entry.proposal.stays) order.push_back(&entry);
+    }
     std::ranges::stable_sort(order, {}, [](const QueuedEntry* entry) { return entry->czxid; });
     const auto first =
         std::ranges::find_if(order, [](const QueuedEntry* entry) { return entry->is_multi; });
     if (first != order.end()) multi = **first;
     order.erase(first, order.end());
     order.resize(std::min(order.size(), kMostInRound - kOwnAtLeast));
+    size_t link_bytes = 0;
+    const auto full = std::ranges::find_if(order, [&](const QueuedEntry* entry) {
+      link_bytes += entry->link_bytes;
+      return link_bytes > kMostLinkBytesInRound;
+    });
+    order.erase(full, order.end());
     return order;
   }
 
@@ -353,6 +402,8 @@ class Combiner {
   bool replaced_ = false;
   std::map<std::string, QueuedEntry> entries_;  // by name
   std::map<std::string, SteadyTime> held_up_;   // commits of several tables, since when
+  // Entries whose links do not hold: why.
+  std::map<std::string, std::string> broken_;
   SteadyTime last_foreign_{};
 };
 

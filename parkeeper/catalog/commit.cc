@@ -7,6 +7,7 @@
 
 #include "parkeeper/base/json.h"
 #include "parkeeper/catalog/group_internal.h"
+#include "parkeeper/catalog/links_internal.h"
 
 namespace pk::catalog {
 
@@ -100,14 +101,22 @@ class Round {
     return error;
   }
 
+  // Of a dropped table. Writers see that for themselves; only what hangs on an entry that stays
+  // takes a round.
   Result<RoundEnd> RejectAll(const std::string& reason) {
-    for (Proposal& proposal : proposals_) {
-      if (!proposal.entry_path.empty()) continue;
-      auto earlier = known_->Find(proposal.id);
-      RecordedCommit rejected{.id = proposal.id, .request_hash = proposal.request_hash};
-      rejected.reason = reason;
-      rejected.unjudged = IsTooOldToJudge(head_.node, proposal);
-      proposal.outcome = earlier ? std::move(earlier) : Outcome{0, {}, std::move(rejected)};
+    for (const Proposal& proposal : proposals_) {
+      Verdict& verdict = verdicts_.emplace_back();
+      first_of_.try_emplace(proposal.id, verdicts_.size() - 1);
+      verdict.earlier = known_->Find(proposal.id);
+      verdict.recorded = {.id = proposal.id, .request_hash = proposal.request_hash};
+      verdict.recorded.reason = reason;
+      verdict.recorded.unjudged = IsTooOldToJudge(head_.node, proposal);
+      if (verdict.earlier) verdict.recorded = verdict.earlier->commit;
+    }
+    const bool moves = std::ranges::any_of(proposals_, &Proposal::stays);
+    if (moves) return Apply({});
+    for (size_t i = 0; i < proposals_.size(); ++i) {
+      if (proposals_[i].entry_path.empty()) Answer(i, 0, {});
     }
     return RoundEnd::kDecided;
   }
@@ -164,24 +173,25 @@ class Round {
     if (any && !PK_TRY(HeadStands(context_.sessions, key_, head_, backoff_))) {
       return RoundEnd::kLookAgain;
     }
-    Answer(0, {});
+    AnswerAll(0, {});
     return RoundEnd::kDecided;
   }
 
-  void Answer(int64_t version, const std::string& metadata_location) {
-    for (size_t i = 0; i < proposals_.size(); ++i) {
-      Verdict& verdict = verdicts_[i];
-      if (verdict.earlier) {
-        proposals_[i].outcome = std::move(verdict.earlier);
-      } else {
-        proposals_[i].outcome = Outcome{version, metadata_location, std::move(verdict.recorded)};
-      }
+  void Answer(size_t i, int64_t version, const std::string& metadata_location) {
+    Verdict& verdict = verdicts_[i];
+    if (verdict.earlier) {
+      proposals_[i].outcome = std::move(verdict.earlier);
+    } else {
+      proposals_[i].outcome = Outcome{version, metadata_location, std::move(verdict.recorded)};
     }
+  }
+  void AnswerAll(int64_t version, const std::string& metadata_location) {
+    for (size_t i = 0; i < proposals_.size(); ++i) Answer(i, version, metadata_location);
   }
 
   RecordNode MakeRecord(const std::string& metadata_location) const {
     RecordNode record{.round = context_.options.ids->NewUuid4().ToString(),
-                      .dropped = false,
+                      .dropped = head_.node.dropped,
                       .metadata_location = metadata_location,
                       .commits = {}};
     // Each id is named once: whoever asked for one that was named before finds that record.
@@ -212,7 +222,7 @@ class Round {
     if (built.metadata != nullptr) {
       context_.files.Remember(built.metadata_location, built.metadata);
     }
-    Answer(version, next.metadata_location);
+    AnswerAll(version, next.metadata_location);
     records_->Learn(version, record);
     return RoundEnd::kDecided;
   }
@@ -222,13 +232,35 @@ class Round {
     next.floor = sweep.floor;
     next.swept_to_ms = sweep.swept_to_ms;
     coordination::Transaction extra;
-    for (const Proposal& proposal : proposals_) {
-      if (proposal.entry_path.empty()) continue;
-      extra.Remove(proposal.entry_path, proposal.entry_version);
+    std::map<size_t, size_t> linked;  // the proposal of each link, by its place in `extra`
+    for (size_t i = 0; i < proposals_.size(); ++i) {
+      if (proposals_[i].entry_path.empty()) continue;
+      extra.Remove(proposals_[i].entry_path, proposals_[i].entry_version);
+      const size_t first = extra.operations().size();
+      extra.Append(LinksOf(i));
+      for (size_t k = first; k < extra.operations().size(); ++k) linked[k] = i;
     }
     extra.Append(sweep.removals);
-    return MoveHead(context_.sessions, key_, head_, next, record, extra, *context_.options.ids,
-                    backoff_);
+    const MoveOutcome moved = PK_TRY(MoveHead(context_.sessions, key_, head_, next, record, extra,
+                                              *context_.options.ids, backoff_));
+    const auto* refused = std::get_if<NotMoved>(&moved);
+    const auto broken =
+        refused == nullptr || !refused->extra ? linked.end() : linked.find(*refused->extra);
+    if (broken != linked.end()) {
+      const auto path = [](const auto& operation) { return operation.path; };
+      proposals_[broken->second].broken_link = std::visit(path, extra.operations()[broken->first]);
+    }
+    return moved;
+  }
+
+  // What the outcome of this proposal brings about. To whom an id is refused as too old to judge,
+  // or as that of another commit, nothing is committed.
+  coordination::Transaction LinksOf(size_t i) const {
+    const Proposal& proposal = proposals_[i];
+    if (proposal.links == nullptr) return {};
+    const RecordedCommit& recorded = verdicts_[i].recorded;
+    const bool committed = recorded.committed && recorded.request_hash == proposal.request_hash;
+    return ToTransaction(committed ? proposal.links->if_committed : proposal.links->if_rejected);
   }
 
   const CommitContext& context_;

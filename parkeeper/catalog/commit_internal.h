@@ -51,6 +51,13 @@ struct Proposal {
   // Its entry in the queue, at the version read; none: of the caller's own.
   std::string entry_path = {};
   int32_t entry_version = 0;
+  // The entry goes with no session: somebody counts on its outcome without waiting for it.
+  bool stays = false;
+  std::shared_ptr<const CommitLinks> links = {};  // null: none
+
+  // Set when the round was refused because a link does not hold, which says which one. Without its
+  // links the commit can be decided.
+  std::string broken_link = {};
 
   // Set by the round when it decided. Of one that no record names, for the table was dropped or the
   // id is too old to judge, the version is 0.
@@ -58,8 +65,10 @@ struct Proposal {
 };
 
 enum class RoundEnd {
-  kDecided,    // every proposal has its outcome; on a dropped table only those without entry
-  kLookAgain,  // the head or an entry is not as it was read; nothing was changed
+  // Every proposal has its outcome; on a dropped table, unless an entry is there that stays, only
+  // those without entry.
+  kDecided,
+  kLookAgain,  // the head, an entry or a link is not as it was read; nothing was changed
 };
 // kOutcomeUnknown: it may be decided or not, and nobody may take the proposals for either. Any
 // other error: definitely nothing was changed.

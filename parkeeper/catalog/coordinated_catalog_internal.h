@@ -42,6 +42,11 @@ class CoordinatedCatalog final : public Catalog {
   Result<> DropTable(const TableName& name, bool purge) override;
   Result<CommitResult> Commit(const std::string& table_key, const iceberg::TableCommit& commit,
                               CommitId id) override;
+  Result<LinkedResult> CommitLinked(const std::string& table_key,
+                                    const iceberg::TableCommit& commit, CommitId id,
+                                    const coordination::Transaction& with,
+                                    const CommitLinks& links) override;
+  Result<int64_t> DriveQueue(const std::string& table_key) override;
   Result<MultiCommitResult> CommitAll(const MultiTableCommit& commit, CommitId id) override;
   Result<std::unique_ptr<Feed>> Follow(const std::string& table_key,
                                        const FeedStart& start) override;
@@ -66,7 +71,8 @@ class CoordinatedCatalog final : public Catalog {
   // A table or namespace in it, for a message; nullopt: it is empty or gone.
   Result<std::optional<std::string>> SomethingIn(const Namespace& ns);
 
-  std::shared_ptr<TableCommits> CommitsOf(const std::string& table_key);
+  // kInvalidArgument: it is no table key.
+  Result<std::shared_ptr<TableCommits>> CommitsOf(const std::string& table_key);
 
   coordination::SessionSource& sessions_;
   MetadataFiles files_;

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "parkeeper/base/json.h"
+#include "parkeeper/catalog/links_internal.h"
 #include "parkeeper/catalog/nodes_internal.h"
 #include "parkeeper/coordination/path.h"
 
@@ -205,6 +206,7 @@ Result<RecordNode> DecodeRecord(std::string_view text) {
 std::string Encode(const EntryNode& node) {
   bj::object object{{"since", node.since}, {"hash", EncodeHash(node.request_hash)}};
   if (!node.commit_file.empty()) object["file"] = node.commit_file;
+  if (node.links) object["links"] = EncodeLinks(*node.links);
   std::string text = bj::serialize(object);
   if (!node.commit.empty()) {
     text.back() = ',';
@@ -222,6 +224,9 @@ Result<EntryNode> DecodeEntry(std::string_view text) {
                  .commit_file = PK_TRY(json::OptionalString(object, "file")).value_or("")};
   if (const bj::object* commit = PK_TRY(json::OptionalObject(object, "commit"))) {
     node.commit = bj::serialize(*commit);
+  }
+  if (const bj::object* links = PK_TRY(json::OptionalObject(object, "links"))) {
+    node.links = PK_TRY(DecodeLinks(*links));
   }
   PK_CHECK(node.commit.empty() != node.commit_file.empty(),
            Corrupt("entry node: either 'commit' or 'file' must say what is to be done"));

@@ -11,6 +11,7 @@
 
 #include "parkeeper/base/ids.h"
 #include "parkeeper/base/result.h"
+#include "parkeeper/catalog/links.h"
 #include "parkeeper/catalog/names.h"
 
 namespace pk::catalog {
@@ -102,6 +103,9 @@ struct EntryNode {
   uint64_t request_hash = 0;
   std::string commit;       // as iceberg::ToJson(TableCommit) writes it, or
   std::string commit_file;  // the location of a file that holds it
+  // What its outcome brings about. Such an entry stays until a round decides it; others go with the
+  // session of their writer.
+  std::optional<CommitLinks> links = {};
 };
 std::string Encode(const EntryNode& node);
 Result<EntryNode> DecodeEntry(std::string_view text);

@@ -51,6 +51,27 @@ Result<std::vector<Result<ReadReply>>> ReadUntilKnown(SessionSource& sessions,
   }
 }
 
+Result<std::vector<Result<ReadReply>>> ReadInOrder(SessionSource& sessions,
+                                                   const std::vector<ReadRequest>& requests,
+                                                   Backoff& backoff) {
+  for (;;) {
+    Error failure = Unavailable("");
+    if (auto session = sessions.Get(); session.ok()) {
+      // A session sees what was before its own step.
+      const auto step = (*session)->Commit({});
+      auto replies = step.ok() ? (*session)->Read(requests) : step.error();
+      if (replies.ok()) return replies;
+      failure = std::move(replies).error();
+    } else {
+      failure = std::move(session).error();
+    }
+    const bool passes =
+        failure.code() == ErrorCode::kUnavailable || failure.code() == ErrorCode::kOutcomeUnknown;
+    if (!passes) return failure;
+    if (!backoff.Wait()) return Unavailable(failure.message());
+  }
+}
+
 Result<std::optional<Refused>> SendFenced(SessionSource& sessions, const Fenced& fenced,
                                           Backoff& backoff) {
   const Sent sent = PK_TRY(SendUntilKnown(sessions, fenced.transaction, backoff));

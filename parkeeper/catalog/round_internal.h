@@ -41,6 +41,11 @@ Result<std::vector<Result<coordination::ReadReply>>> ReadUntilKnown(
     coordination::SessionSource& sessions, const std::vector<coordination::ReadRequest>& requests,
     Backoff& backoff);
 
+// The same of all that was modified before the call, whichever server answers. Costs a write.
+Result<std::vector<Result<coordination::ReadReply>>> ReadInOrder(
+    coordination::SessionSource& sessions, const std::vector<coordination::ReadRequest>& requests,
+    Backoff& backoff);
+
 // A transaction that can be applied once at most, and never again once it is known what became of
 // it: its first operations hold only while something stands that never comes again when it is gone,
 // such as a version of a node that is never made twice, and the transaction itself ends it.

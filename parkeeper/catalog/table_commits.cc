@@ -36,6 +36,18 @@ Result<Look> LookAt(const CommitContext& context, const std::string& key, Backof
 
 }  // namespace
 
+OwnCommit MakeOwn(const iceberg::TableCommit& commit, CommitId id) {
+  OwnCommit own;
+  own.kind = id;
+  own.proposal.id = commit.id;
+  own.proposal.request_hash = RequestHash(commit);
+  own.proposal.bytes = iceberg::ToJson(commit).size();
+  // Nobody looks at it when it is gone.
+  own.proposal.commit =
+      std::shared_ptr<const iceberg::TableCommit>(std::shared_ptr<void>(), &commit);
+  return own;
+}
+
 TableCommits::~TableCommits() { combiner_.reset(); }
 
 Proposal& ProposalFor(OwnCommit& own, const ReadHead& head) {
@@ -165,14 +177,7 @@ Result<CommitResult> TableCommits::Await(OwnCommit& own, Backoff& backoff) {
 }
 
 Result<CommitResult> TableCommits::Commit(const iceberg::TableCommit& commit, CommitId id) {
-  OwnCommit own;
-  own.kind = id;
-  own.proposal.id = commit.id;
-  own.proposal.request_hash = RequestHash(commit);
-  own.proposal.bytes = iceberg::ToJson(commit).size();
-  // Lives as long as this call, and nobody looks at it after that.
-  own.proposal.commit =
-      std::shared_ptr<const iceberg::TableCommit>(std::shared_ptr<void>(), &commit);
+  OwnCommit own = MakeOwn(commit, id);
   Backoff backoff = context_.NewBackoff();
   Result<CommitResult> result = Await(own, backoff);
   // Of this call nothing can be applied any more, but of an earlier one with this id it may have

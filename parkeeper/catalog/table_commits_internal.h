@@ -42,6 +42,9 @@ struct OwnCommit {
   std::optional<Result<CommitResult>> result;
 };
 
+// Lives as long as `commit` is there.
+OwnCommit MakeOwn(const iceberg::TableCommit& commit, CommitId id);
+
 // Thread-safe.
 class TableCommits {
  public:
@@ -54,6 +57,12 @@ class TableCommits {
 
   // As Catalog::Commit().
   Result<CommitResult> Commit(const iceberg::TableCommit& commit, CommitId id);
+
+  // As those of Catalog.
+  Result<LinkedResult> CommitLinked(const iceberg::TableCommit& commit, CommitId id,
+                                    const coordination::Transaction& with,
+                                    const CommitLinks& links);
+  Result<int64_t> DriveQueue();
 
   // For whoever waits in the queue and sees nobody at work there: starts a combiner, unless this
   // process drives the table already. `replace`: instead of a holder of the lease who stands still.

@@ -55,6 +55,8 @@ Result<Dismissed> DismissQueue(coordination::SessionSource& sessions, const std:
     const auto id =
         Uuid::Parse(std::string_view(names[i]).substr(std::min<size_t>(names[i].size(), 2)));
     if (!id.ok() || !replies[i].ok()) continue;
+    // What hangs on an entry that stays is brought about by a round of the dropped table.
+    if (replies[i]->node.stat.ephemeral_owner == 0) continue;
     const auto entry = DecodeEntry(replies[i]->node.value);
     if (!entry.ok()) continue;
     dismissed.commits.push_back(
@@ -333,12 +335,23 @@ Result<> CoordinatedCatalog::DropTable(const TableName& name, bool purge) {
 
 Result<CommitResult> CoordinatedCatalog::Commit(const std::string& table_key,
                                                 const iceberg::TableCommit& commit, CommitId id) {
-  PK_CHECK(Uuid::Parse(table_key).ok(),
-           InvalidArgument(fmt::format("'{}' is no table key", table_key)));
-  return CommitsOf(table_key)->Commit(commit, id);
+  return PK_TRY(CommitsOf(table_key))->Commit(commit, id);
 }
 
-std::shared_ptr<TableCommits> CoordinatedCatalog::CommitsOf(const std::string& table_key) {
+Result<LinkedResult> CoordinatedCatalog::CommitLinked(const std::string& table_key,
+                                                      const iceberg::TableCommit& commit,
+                                                      CommitId id, const Transaction& with,
+                                                      const CommitLinks& links) {
+  return PK_TRY(CommitsOf(table_key))->CommitLinked(commit, id, with, links);
+}
+
+Result<int64_t> CoordinatedCatalog::DriveQueue(const std::string& table_key) {
+  return PK_TRY(CommitsOf(table_key))->DriveQueue();
+}
+
+Result<std::shared_ptr<TableCommits>> CoordinatedCatalog::CommitsOf(const std::string& table_key) {
+  PK_CHECK(Uuid::Parse(table_key).ok(),
+           InvalidArgument(fmt::format("'{}' is no table key", table_key)));
   // Tables that nobody commits to are forgotten once there are many; ending their combiner takes a
   // while, so outside of the mutex.
   std::vector<std::shared_ptr<TableCommits>> idle;

@@ -38,10 +38,26 @@ Result<> RemoveWithChildren(const CommitContext& context, const std::string& pat
   return {};
 }
 
+// Whether something hangs on a commit that is still to be rejected. As with the head, a day is
+// longer than any request to make another one lies somewhere.
+Result<bool> HasEntriesThatStay(const CommitContext& context, const std::string& key,
+                                Backoff& backoff) {
+  const std::string queue = QueuePath(key);
+  auto listed =
+      PK_TRY(ReadUntilKnown(context.sessions, {{.path = queue, .children = true}}, backoff));
+  std::vector<coordination::ReadRequest> requests;
+  for (const std::string& name : Children(listed)) requests.push_back({.path = queue + "/" + name});
+  const auto entries = PK_TRY(ReadUntilKnown(context.sessions, requests, backoff));
+  return std::ranges::any_of(entries, [](const Result<coordination::ReadReply>& entry) {
+    return entry.ok() && entry->node.stat.ephemeral_owner == 0;
+  });
+}
+
 // Removes the head and all below it, in steps; whoever finds records gone and the head dropped
 // cannot tell any more what they said, and says so.
 Result<> RemoveTombstone(const CommitContext& context, const std::string& key, int32_t version,
                          Backoff& backoff) {
+  if (PK_TRY(HasEntriesThatStay(context, key, backoff))) return {};
   Transaction transaction;
   PK_TRY(RemoveWithChildren(context, RecordsPath(key), transaction, backoff));
   PK_TRY(RemoveWithChildren(context, QueuePath(key), transaction, backoff));
