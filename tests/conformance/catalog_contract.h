@@ -13,6 +13,7 @@
 
 #include "tests/conformance/catalog_contract_deltas.h"
 #include "tests/conformance/catalog_contract_fixture.h"
+#include "tests/conformance/catalog_contract_links.h"
 
 namespace pk::catalog {
 
