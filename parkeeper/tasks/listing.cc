@@ -14,6 +14,8 @@ using coordination::ReadRequest;
 
 namespace {
 
+constexpr size_t kTasksOfRead = 200;
+
 struct Place {
   int bucket = 0;
   std::string after;
@@ -86,6 +88,53 @@ Result<Page<Task>> Queues::List(const std::string& queue, const PageRequest& pag
 
 Result<Page<Task>> Queues::ListDead(const std::string& queue, const PageRequest& page) {
   return ListBuckets({sessions_, storage_, options_}, queue, DeadBucketPath, kSmallBuckets, page);
+}
+
+Result<std::vector<std::optional<Task>>> Queues::FindAll(const std::string& queue,
+                                                         const std::vector<Uuid>& ids) {
+  const Context context{sessions_, storage_, options_};
+  Backoff backoff = context.NewBackoff();
+  std::vector<std::optional<Task>> found;
+  for (size_t first = 0; first < ids.size(); first += kTasksOfRead) {
+    std::vector<ReadRequest> requests;
+    for (size_t i = first; i < std::min(ids.size(), first + kTasksOfRead); ++i) {
+      requests.push_back({DefPath(queue, ids[i])});
+    }
+    for (auto& reply : PK_TRY(ReadUntilKnown(context, requests, backoff))) {
+      const Uuid& id = ids[found.size()];
+      const auto node = PK_TRY(NodeOf(std::move(reply)));
+      found.emplace_back();
+      if (node) {
+        found.back() = PK_TRY(DecodeTask(queue, id, node->value).With(DefPath(queue, id)));
+      }
+    }
+  }
+  return found;
+}
+
+Result<std::vector<WorkerStatus>> Queues::ListWorkers() {
+  const Context context{sessions_, storage_, options_};
+  Backoff backoff = context.NewBackoff();
+  std::vector<WorkerStatus> workers;
+  if (!PK_TRY(FindNode(context, kAlivesPath, backoff))) return workers;
+  const auto guids = PK_TRY(ListUntilKnown(context, kAlivesPath, backoff));
+  for (const std::string& guid : guids) {
+    const auto node = PK_TRY(FindNode(context, AlivePath(guid), backoff));
+    if (!node) continue;
+    AliveNode alive = PK_TRY(DecodeAlive(node->value).With(AlivePath(guid)));
+    WorkerStatus status{.guid = guid,
+                        .name = std::move(alive.name),
+                        .labels = std::move(alive.labels),
+                        .at_ms = alive.at_ms,
+                        .claims = {}};
+    for (const auto& [name, progress] : alive.claims) {
+      const ClaimKey key = PK_TRY(ParseClaimName(name));
+      status.claims.push_back(
+          {key.id, key.attempt, progress.since_ms, progress.fraction, progress.note});
+    }
+    workers.push_back(std::move(status));
+  }
+  return workers;
 }
 
 }  // namespace pk::tasks

@@ -241,16 +241,24 @@ std::string Encode(const AliveNode& node) {
                               {"fraction", progress.fraction},
                               {"note", progress.note}};
   }
-  return bj::serialize(
-      bj::object{{"name", node.name}, {"at-ms", node.at_ms}, {"claims", std::move(claims)}});
+  bj::object labels;
+  for (const auto& [label, value] : node.labels) labels[label] = value;
+  return bj::serialize(bj::object{{"name", node.name},
+                                  {"labels", std::move(labels)},
+                                  {"at-ms", node.at_ms},
+                                  {"claims", std::move(claims)}});
 }
 
 Result<AliveNode> DecodeAlive(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "worker node"));
   const bj::object& object = value.get_object();
   AliveNode node{.name = PK_TRY(json::String(object, "name")),
-                 .at_ms = PK_TRY(json::Int64(object, "at-ms")),
-                 .claims = {}};
+                 .at_ms = PK_TRY(json::Int64(object, "at-ms"))};
+  if (const bj::object* labels = PK_TRY(json::OptionalObject(object, "labels"))) {
+    for (const auto& label : *labels) {
+      node.labels.emplace(label.key(), PK_TRY(json::AsString(label.value(), label.key())));
+    }
+  }
   for (const auto& member : *PK_TRY(json::Object(object, "claims"))) {
     const bj::object& claim = *PK_TRY(json::AsObject(member.value(), member.key()));
     AliveNode::Progress progress{.since_ms = PK_TRY(json::Int64(claim, "since-ms")),

@@ -96,6 +96,7 @@ struct AliveNode {
     std::string note = {};
   };
   std::string name;
+  std::map<std::string, std::string> labels = {};
   int64_t at_ms = 0;  // of the same clock, when it said so
   std::map<std::string, Progress> claims = {};
 };

@@ -93,10 +93,12 @@ TEST(TaskNodes, ATaskIsReadAsItWasWritten) {
 TEST(TaskNodes, TheOthersAreReadAsTheyWereWritten) {
   const AliveNode alive{
       .name = "host",
+      .labels = {{"slots", "4"}},
       .at_ms = 5,
       .claims = {{"c", {.since_ms = 1, .limit_ms = 2, .fraction = 0.5, .note = "half"}}}};
   PK_ASSERT_OK(const AliveNode said, DecodeAlive(Encode(alive)));
   EXPECT_EQ(said.name, "host");
+  EXPECT_EQ(said.labels, alive.labels);
   ASSERT_TRUE(said.claims.contains("c"));
   EXPECT_EQ(said.claims.at("c").limit_ms, 2);
   EXPECT_EQ(said.claims.at("c").fraction, 0.5);

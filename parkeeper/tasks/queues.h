@@ -14,6 +14,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -54,6 +56,22 @@ struct StageStatus {
   int64_t waiting = 0;  // tasks that wait for it
 };
 
+// A worker as it said of itself, by its own clock.
+struct WorkerStatus {
+  struct Claim {
+    Uuid task;
+    int32_t attempt = 1;
+    int64_t since_ms = 0;  // when it last came on
+    double fraction = 0;
+    std::string note;
+  };
+  std::string guid;
+  std::string name;
+  std::map<std::string, std::string> labels;
+  int64_t at_ms = 0;  // when it said so
+  std::vector<Claim> claims;
+};
+
 class Queues {
  public:
   // Both outlive it. Nothing is made before CreateQueue().
@@ -88,10 +106,16 @@ class Queues {
 
   // kNotFound: never submitted, or forgotten.
   Result<Task> Find(const std::string& queue, const Uuid& id);
+  // One for each id; nullopt as kNotFound.
+  Result<std::vector<std::optional<Task>>> FindAll(const std::string& queue,
+                                                   const std::vector<Uuid>& ids);
   Result<std::string> LoadBody(const Task& task);
   Result<std::string> LoadResult(const Task& task);
   Result<Page<Task>> List(const std::string& queue, const PageRequest& page);
   Result<Page<Task>> ListDead(const std::string& queue, const PageRequest& page);
+
+  // Workers whose session lives, of all queues.
+  Result<std::vector<WorkerStatus>> ListWorkers();
 
   // The task never completes once this has returned; a worker that holds it hears of it at its next
   // heartbeat. Cancelled already: ok. kFailedPrecondition: it is done, or committing (cancel its

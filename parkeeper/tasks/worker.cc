@@ -17,9 +17,9 @@ using coordination::kAnyVersion;
 using coordination::Refused;
 using coordination::Transaction;
 
-Worker::Worker(coordination::SessionSource& sessions, storage::Storage& storage, std::string name,
-               TasksOptions options)
-    : state_(std::make_unique<State>(Context{sessions, storage, options}, std::move(name))) {}
+Worker::Worker(coordination::SessionSource& sessions, storage::Storage& storage,
+               WorkerProfile profile, TasksOptions options)
+    : state_(std::make_unique<State>(Context{sessions, storage, options}, std::move(profile))) {}
 Worker::~Worker() = default;
 
 Result<std::vector<ClaimedTask>> Worker::Claim(const std::vector<std::string>& queues,
@@ -98,7 +98,7 @@ Result<std::string> Worker::State::EnlistAlone(Backoff& backoff) {
 // False: the name is used up.
 Result<bool> Worker::State::Appear(Coordinator& session, const std::string& guid, bool is_new) {
   const std::string run = RunPath(guid), alive = AlivePath(guid);
-  const std::string value = Encode(AliveNode{.name = name_, .at_ms = context_.WallMs()});
+  const std::string value = Encode(Alive());
   if (is_new) {
     const auto join = Transaction().Create(run, "").Create(alive, value, CreateMode::kEphemeral);
     const CommitOutcome outcome = PK_TRY(session.Commit(join));
@@ -152,7 +152,7 @@ void Worker::State::Clear(const std::vector<std::string>& claim_paths, Backoff& 
 Result<> Worker::State::Beat(Backoff& backoff) {
   for (;;) {
     const std::string guid = PK_TRY(Enlist(backoff));
-    AliveNode node{.name = name_, .at_ms = context_.WallMs()};
+    AliveNode node = Alive();
     {
       std::lock_guard lock(mutex_);
       for (const auto& [path, held] : held_) {

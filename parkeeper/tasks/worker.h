@@ -19,6 +19,7 @@
 //
 // Thread-safe.
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,11 +62,20 @@ struct CommittingStep {
 Result<CommittingStep> CommittingTransaction(const ClaimedTask& claim, std::string_view result,
                                              int64_t now_ms);
 
+// What others see of a worker; `labels` without further meaning here, small.
+struct WorkerProfile {
+  std::string name;
+  std::map<std::string, std::string> labels = {};
+};
+
 class Worker {
  public:
-  // `name` is what people see of it. Sessions and storage outlive it.
-  Worker(coordination::SessionSource& sessions, storage::Storage& storage, std::string name,
+  // Sessions and storage outlive it.
+  Worker(coordination::SessionSource& sessions, storage::Storage& storage, WorkerProfile profile,
          TasksOptions options = {});
+  Worker(coordination::SessionSource& sessions, storage::Storage& storage, std::string name,
+         TasksOptions options = {})
+      : Worker(sessions, storage, WorkerProfile{.name = std::move(name)}, options) {}
   // Claims that it holds stay until they are taken back; see Leave().
   ~Worker();
   Worker(const Worker&) = delete;

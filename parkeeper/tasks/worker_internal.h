@@ -19,7 +19,8 @@ namespace pk::tasks {
 // Thread-safe. The mutex is never held across a call that leaves the process.
 class Worker::State {
  public:
-  State(const Context& context, std::string name) : context_(context), name_(std::move(name)) {}
+  State(const Context& context, WorkerProfile profile)
+      : context_(context), profile_(std::move(profile)) {}
 
   const Context& context() const { return context_; }
   std::string guid() const;
@@ -90,9 +91,12 @@ class Worker::State {
                 std::vector<ClaimedTask>& claims, Backoff& backoff);
 
   Result<> Beat(Backoff& backoff);
+  AliveNode Alive() const {
+    return {.name = profile_.name, .labels = profile_.labels, .at_ms = context_.WallMs()};
+  }
 
   const Context context_;
-  const std::string name_;
+  const WorkerProfile profile_;
 
   mutable std::mutex mutex_;
   std::string guid_;      // empty: not there

@@ -47,6 +47,47 @@ TEST_P(TaskContract, WhatIsSubmittedIsThereAndSubmittedOnce) {
   EXPECT_THAT(first().queues.Find("q", Request().id), testing::IsError(ErrorCode::kNotFound));
 }
 
+TEST_P(TaskContract, ManyTasksAreFoundAtOnceInTheOrderOfTheirIds) {
+  MakeQueue("q");
+  const auto requests = Requests(450);
+  ASSERT_THAT(first().queues.SubmitBatch("q", requests), testing::IsOk());
+  std::vector<Uuid> ids;
+  for (const auto& request : requests) ids.push_back(request.id);
+  ids[201] = Request().id;
+  PK_ASSERT_OK(const auto found, first().queues.FindAll("q", ids));
+  ASSERT_EQ(found.size(), ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    ASSERT_EQ(found[i].has_value(), i != 201) << i;
+    if (found[i]) ASSERT_EQ(found[i]->request, requests[i]) << i;
+  }
+}
+
+TEST_P(TaskContract, WorkersAreSeenWithWhatTheySayAndHoldUntilTheyLeave) {
+  PK_ASSERT_OK(const auto nobody, first().queues.ListWorkers());
+  EXPECT_TRUE(nobody.empty());
+  MakeQueue("q");
+  const Uuid id = Submit("q", Request());
+  tasks::Worker worker(first().sessions, storage(),
+                       tasks::WorkerProfile{.name = "w", .labels = {{"slots", "4"}}},
+                       {.clock = &clock()});
+  PK_ASSERT_OK(const auto claims, worker.Claim({"q"}, 1));
+  ASSERT_EQ(claims.size(), 1u);
+  worker.Report(claims[0], {.fraction = 0.5, .note = "half"});
+  ASSERT_THAT(worker.Heartbeat(), testing::IsOk());
+  PK_ASSERT_OK(const auto workers, second().Synced().queues.ListWorkers());
+  ASSERT_EQ(workers.size(), 1u);
+  EXPECT_EQ(workers[0].guid, worker.guid());
+  EXPECT_EQ(workers[0].name, "w");
+  EXPECT_EQ(workers[0].labels.at("slots"), "4");
+  ASSERT_EQ(workers[0].claims.size(), 1u);
+  EXPECT_EQ(workers[0].claims[0].task, id);
+  EXPECT_EQ(workers[0].claims[0].fraction, 0.5);
+  EXPECT_EQ(workers[0].claims[0].note, "half");
+  ASSERT_THAT(worker.Leave(), testing::IsOk());
+  PK_ASSERT_OK(const auto left, second().Synced().queues.ListWorkers());
+  EXPECT_TRUE(left.empty());
+}
+
 TEST_P(TaskContract, ABatchIsSubmittedInChunksAndWhatIsThereOfItIsLeft) {
   MakeQueue("q");
   const auto requests = Requests(250);
