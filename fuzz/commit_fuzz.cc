@@ -40,6 +40,12 @@ void WriteSeeds(const std::string& folder) {
   commit.change = UpdateTable{.requirements = {AssertRefSnapshotId{"main", 7}},
                               .updates = {SetProperties{{{"a", "1"}}}}};
   WriteSeed(folder, "update", ToJson(commit));
+  commit.properties = {{.name = "position", .expected = "17", .value = "18"},
+                       {.name = "first", .expected = std::nullopt, .value = ""},
+                       {.name = "last", .expected = "", .value = std::nullopt}};
+  WriteSeed(folder, "update-with-properties", ToJson(commit));
+  commit.change = AppendFiles{};
+  WriteSeed(folder, "append-with-properties", ToJson(commit));
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "parkeeper/iceberg/json_internal.h"
 #include "parkeeper/iceberg/location_internal.h"
 #include "parkeeper/iceberg/table_metadata.h"
@@ -7,8 +10,6 @@
 namespace pk::iceberg {
 namespace {
 
-// Names that say something of a table which is not stored as a property, as the reference
-// implementation reserves them.
 constexpr std::string_view kReservedProperties[] = {
     "format-version",      "uuid",
     "snapshot-count",      "current-snapshot-summary",
@@ -36,6 +37,10 @@ Result<int32_t> FreshId(const Schema& old, const Schema& fresh, int32_t id) {
 }
 
 }  // namespace
+
+bool IsReservedProperty(std::string_view name) {
+  return std::ranges::find(kReservedProperties, name) != std::end(kReservedProperties);
+}
 
 Result<TableMetadata> MakeTableMetadata(NewTable table) {
   PK_TRY(Validate(table.schema));
@@ -72,8 +77,8 @@ Result<TableMetadata> MakeTableMetadata(NewTable table) {
              InvalidArgument(fmt::format("a table property is not UTF-8: '{}'", name)));
   }
   metadata.properties = std::move(table.properties);
-  for (const std::string_view name : kReservedProperties)
-    metadata.properties.erase(std::string(name));
+  std::erase_if(metadata.properties,
+                [](const auto& each) { return IsReservedProperty(each.first); });
   return metadata;
 }
 

@@ -17,12 +17,14 @@
 #include "parkeeper/base/result.h"
 #include "parkeeper/iceberg/data_file.h"
 #include "parkeeper/iceberg/expression.h"
+#include "parkeeper/iceberg/property_step.h"
 #include "parkeeper/iceberg/table_update.h"
 
 namespace pk::iceberg {
 
 // Adds data files. Never conflicts with another append; rejected when a file's partition spec, or
-// the schema that it was written with, is unknown.
+// the schema that it was written with, is unknown. Without files it is a snapshot that adds
+// nothing; with properties (see TableCommit) and without files it makes no snapshot.
 struct AppendFiles {
   std::string branch = kMainBranch;
   std::vector<DataFile> files;                 // durable already
@@ -92,13 +94,21 @@ struct TableCommit {
   // are older than 36 h is rejected, so that orphan removal never takes a file that could still be
   // committed.
   int64_t oldest_file_ms = 0;
+  // All or nothing with the change: held against the state that it is applied to, which is what the
+  // commits before it left, those of the same version included. If one is not as expected the
+  // commit is rejected, and the reason names the property, what was expected and what was found.
+  // Else the version that has the change has these values too, whatever an UpdateTable says of the
+  // same properties. A commit with steps that Validate() refuses is refused (kInvalidArgument).
+  std::vector<PropertyStep> properties = {};
 
   bool operator==(const TableCommit&) const = default;
 };
 
 // The commit as JSON, for those who carry it out for its writer. Partition values say their own
-// representation and bounds are hexadecimal, so no schema is needed to read it back. kCorrupt names
-// the place, kUnsupported a kind of change that this version does not know.
+// representation and bounds are hexadecimal, so no schema is needed to read it back. One with
+// properties is of a kind of its own, which holds the change: a version that does not know them
+// refuses it, and does not apply the change without looking at them. kCorrupt names the place,
+// kUnsupported a kind of change that this version does not know.
 std::string ToJson(const TableCommit& commit);
 Result<TableCommit> ParseTableCommit(std::string_view json);
 

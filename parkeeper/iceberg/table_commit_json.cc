@@ -321,12 +321,50 @@ Result<TableChange> ReadUpdate(const bj::object& object) {
                      .updates = PK_TRY(ParseTableUpdates(bj::serialize(*updates)))};
 }
 
+void Write(JsonWriter& out, const TableChange& change) {
+  std::visit([&](const auto& each) { Write(out, each); }, change);
+}
+
 Result<TableChange> ReadChange(const bj::object& object) {
   const std::string kind = PK_TRY(json::String(object, "kind"));
   if (kind == "append") return ReadAppend(object);
   if (kind == "row-delta") return ReadRowDelta(object);
   if (kind == "update") return ReadUpdate(object);
   return Unsupported(fmt::format("unknown kind of commit '{}'", kind));
+}
+
+constexpr std::string_view kWithProperties = "with-properties";
+
+void Write(JsonWriter& out, const PropertyStep& step) {
+  out.BeginObject();
+  out.String("name", step.name);
+  if (step.expected) out.String("expected", *step.expected);
+  if (step.value) out.String("value", *step.value);
+  out.EndObject();
+}
+
+void WriteWithProperties(JsonWriter& out, const TableCommit& commit) {
+  out.String("kind", kWithProperties);
+  out.Key("properties");
+  out.BeginArray();
+  for (const PropertyStep& step : commit.properties) Write(out, step);
+  out.EndArray();
+  out.Key("change");
+  out.BeginObject();
+  Write(out, commit.change);
+  out.EndObject();
+}
+
+Result<> ReadWithProperties(const bj::object& object, TableCommit& commit) {
+  const bj::array* steps = PK_TRY(json::Array(object, "properties"));
+  PK_TRY(EachObject(*steps, "properties", [&](const bj::object& step) -> Result<> {
+    commit.properties.push_back({.name = PK_TRY(json::String(step, "name")),
+                                 .expected = PK_TRY(json::OptionalString(step, "expected")),
+                                 .value = PK_TRY(json::OptionalString(step, "value"))});
+    return {};
+  }));
+  commit.change = PK_TRY(ReadChange(*PK_TRY(json::Object(object, "change"))).With("change"));
+  return {};
 }
 
 }  // namespace
@@ -336,7 +374,11 @@ std::string ToJson(const TableCommit& commit) {
   out.BeginObject();
   out.String("id", commit.id.ToString());
   out.Int("oldest-file-ms", commit.oldest_file_ms);
-  std::visit([&](const auto& change) { Write(out, change); }, commit.change);
+  if (commit.properties.empty()) {
+    Write(out, commit.change);
+  } else {
+    WriteWithProperties(out, commit);
+  }
   out.EndObject();
   return std::move(out).Take();
 }
@@ -347,7 +389,11 @@ Result<TableCommit> ParseTableCommit(std::string_view text) {
   TableCommit commit;
   commit.id = PK_TRY(Uuid::Parse(PK_TRY(json::String(object, "id"))));
   commit.oldest_file_ms = PK_TRY(json::Int64(object, "oldest-file-ms"));
-  commit.change = PK_TRY(ReadChange(object));
+  if (PK_TRY(json::String(object, "kind")) == kWithProperties) {
+    PK_TRY(ReadWithProperties(object, commit));
+  } else {
+    commit.change = PK_TRY(ReadChange(object));
+  }
   return commit;
 }
 

@@ -1,10 +1,13 @@
 #include "parkeeper/iceberg/table_commit.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <boost/json.hpp>
 #include <cmath>
 #include <limits>
 
+#include "parkeeper/base/json.h"
 #include "tests/support/matchers.h"
 
 namespace pk::iceberg {
@@ -109,9 +112,43 @@ TEST(TableCommitJson, GivesRowDeltasBackAsTheyWere) {
   EXPECT_EQ(least, commit);
 }
 
+TableCommit WithSteps(TableCommit commit) {
+  commit.properties = {{.name = "position", .expected = "17", .value = "18"},
+                       {.name = "\"first\"", .expected = std::nullopt, .value = ""},
+                       {.name = "last", .expected = "", .value = std::nullopt}};
+  return commit;
+}
+
+TEST(TableCommitJson, GivesStepsOfPropertiesBackAsTheyWere) {
+  const TableCommit update{.id = Append().id, .change = UpdateTable{}, .oldest_file_ms = 3};
+  for (const TableCommit& plain : {Append(), Delta(), update}) {
+    const TableCommit commit = WithSteps(plain);
+    PK_ASSERT_OK(const TableCommit read, ParseTableCommit(ToJson(commit)));
+    EXPECT_EQ(read, commit);
+  }
+}
+
+// Versions before there were steps know the kinds below and ignore members that they do not know.
+TEST(TableCommitJson, IsOfNoKindThatWouldBeAppliedWithoutLookingAtItsSteps) {
+  for (const TableCommit& plain : {Append(), Delta()}) {
+    PK_ASSERT_OK(const boost::json::value root, json::Parse(ToJson(WithSteps(plain))));
+    const std::string kind = root.at("kind").as_string().c_str();
+    EXPECT_THAT(kind, ::testing::Not(::testing::AnyOf("append", "row-delta", "update")));
+    EXPECT_FALSE(root.as_object().contains("branch"));
+  }
+}
+
+TEST(TableCommitJson, WritesCommitsWithoutStepsAsBeforeThereWereAny) {
+  AppendFiles append;
+  append.schema_id = 3;
+  EXPECT_EQ(ToJson({.id = Append().id, .change = append, .oldest_file_ms = 5}),
+            R"({"id":"0190163d-8694-739b-aea5-966c26f8ad91","oldest-file-ms":5,)"
+            R"("kind":"append","branch":"main","schema-id":3,"files":[]})");
+}
+
 // What waits in a queue may have been written by anybody.
-TEST(TableCommitJson, RefusesOrReadsAnyPieceOfARowDeltaAndIsNotConfused) {
-  const std::string json = ToJson(Delta());
+TEST(TableCommitJson, RefusesOrReadsAnyPieceOfACommitAndIsNotConfused) {
+  const std::string json = ToJson(WithSteps(Delta()));
   for (size_t length = 0; length < json.size(); ++length) {
     EXPECT_FALSE(ParseTableCommit(json.substr(0, length)).ok());
   }
@@ -144,6 +181,13 @@ TEST(TableCommitJson, NamesWhatIsWrong) {
   json = ToJson(Delta());
   json.replace(json.find("\"lt\""), 4, "\"up\"");
   EXPECT_THAT(ParseTableCommit(json), IsErrorWith(ErrorCode::kUnsupported, "reads: expression"));
+  json = ToJson(WithSteps(Append()));
+  json.replace(json.find("\"append\""), 8, "\"with-properties\"");
+  EXPECT_THAT(ParseTableCommit(json),
+              IsErrorWith(ErrorCode::kUnsupported, "change: unknown kind of commit"));
+  json = ToJson(WithSteps(Append()));
+  json.replace(json.find("\"18\""), 4, "18");
+  EXPECT_THAT(ParseTableCommit(json), IsErrorWith(ErrorCode::kCorrupt, "properties[0]"));
 }
 
 }  // namespace

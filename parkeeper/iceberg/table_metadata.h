@@ -73,14 +73,18 @@ std::string ToJson(const Schema& schema);
 Result<PartitionSpec> ParsePartitionSpec(std::string_view json);
 std::string ToJson(const PartitionSpec& spec);
 
+// Whether the name says something of a table that is not stored as a property, such as
+// "format-version", as the reference implementation reserves it.
+bool IsReservedProperty(std::string_view name);
+
 struct NewTable {
   Schema schema;         // any ids; fresh ones are assigned
   PartitionSpec spec;    // source ids refer to `schema`
   SortOrder sort_order;  // likewise
   std::string location;
   std::string table_uuid;
-  // "format-version" (1 or 2) chooses the version and is not kept, nor are the other names that the
-  // reference implementation reserves.
+  // "format-version" (1 or 2) chooses the version and is not kept, nor are the other reserved
+  // names.
   std::map<std::string, std::string> properties;
   int64_t now_ms = 0;
 };
