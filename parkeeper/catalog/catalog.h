@@ -90,6 +90,7 @@ struct MultiTableCommit {
   struct Part {
     std::string table_key;
     iceberg::TableChange change;
+    std::vector<iceberg::PropertyStep> properties = {};  // as of a TableCommit
   };
   Uuid id;                  // as of a TableCommit
   std::vector<Part> parts;  // of different tables, at least one, at most kMaxTablesOfCommit
@@ -149,7 +150,7 @@ class Catalog {
   // has passed. Rejected: a conflict that repeating cannot mend, a commit to a dropped table, or
   // of files that are too old; the reason says what it collided with. An id that is too old to
   // judge is kOutcomeUnknown, for its commit may be in the table; but it is never applied from
-  // then on.
+  // then on. kInvalidArgument: property steps that no table can take; nothing was sent.
   //
   // Calls from several threads gather: those that come while another is carried out are one round
   // after it.
@@ -164,8 +165,9 @@ class Catalog {
   // `with` must be refused for ever once it was applied or refused, as the removal of a node is
   // whose name is never used twice: that is what makes it happen once. The commit's id is that of
   // no other call. kNotFound: there is no such table any more, nothing was done. kInvalidArgument:
-  // links that no round could carry out. If one does not hold in the end, which takes somebody who
-  // broke their rule (links.h), the commit is rejected and none of them is carried out.
+  // links that no round could carry out, or property steps that no table can take. If a link does
+  // not hold in the end, which takes somebody who broke their rule (links.h), the commit is
+  // rejected and none of them is carried out.
   virtual Result<LinkedResult> CommitLinked(const std::string& table_key,
                                             const iceberg::TableCommit& commit, CommitId id,
                                             const coordination::Transaction& with,

@@ -63,6 +63,13 @@ std::vector<NewFile> Forgotten(const TableMetadata& before, const TableMetadata&
   return forgotten;
 }
 
+// The steps as one of the judgements of a commit.
+Result<> CheckSteps(const std::vector<iceberg::PropertyStep>& steps,
+                    const TableMetadata& metadata) {
+  PK_TRY(iceberg::Validate(steps));
+  return iceberg::Check(steps, metadata);
+}
+
 std::optional<int64_t> AddedSnapshot(const UpdateTable& update) {
   std::optional<int64_t> id;
   for (const iceberg::TableUpdate& change : update.updates) {
@@ -87,62 +94,72 @@ Group::Group(MetadataFiles& files, std::shared_ptr<const TableMetadata> base, st
 Result<size_t> Group::Add(const iceberg::TableCommit& commit) {
   const size_t place = built_.outcomes.size();
   built_.outcomes.emplace_back(AppliedInGroup{});
-  if (const auto* append = std::get_if<AppendFiles>(&commit.change)) {
-    PK_TRY(AddAppend(place, *append));
-  } else if (const auto* delta = std::get_if<RowDelta>(&commit.change)) {
-    PK_TRY(AddRowDelta(place, *delta));
+  if (std::holds_alternative<AppendFiles>(commit.change)) {
+    PK_TRY(AddToRun({place, &commit}));
   } else {
-    PK_TRY(AddUpdate(place, std::get<UpdateTable>(commit.change)));
+    PK_TRY(AddAlone(place, commit));
   }
   return place;
 }
 
-bool Group::FitsRun(const AppendFiles& append) const {
-  if (run_.empty()) return true;
-  if (append.branch != run_.front()->branch) return false;
+bool Group::FitsRun(const Append& append) const {
+  if (!append.makes_snapshot() || !run_branch_) return true;
+  if (append.files().branch != *run_branch_) return false;
   // What a writer says of its snapshot, such as how far it has come, is not overwritten.
-  return std::ranges::all_of(append.summary, [&](const auto& member) {
+  return std::ranges::all_of(append.files().summary, [&](const auto& member) {
     const auto found = run_summary_.find(member.first);
     return found == run_summary_.end() || found->second == member.second;
   });
 }
 
-Result<> Group::AddAppend(size_t place, const AppendFiles& append) {
+Result<> Group::AddToRun(const Append& append) {
   if (!FitsRun(append)) PK_TRY(EndRun());
-  if (const Result<> fits = CheckAppend(append, state_); !fits.ok()) {
-    built_.outcomes[place] = Rejected{fits.error().message()};
+  const auto judge = [&]() -> Result<> {
+    PK_TRY(CheckSteps(append.commit->properties, state_));
+    return CheckAppend(append.files(), state_);
+  };
+  Result<> fits = judge();
+  // Rejected only for what is there: those that have set the properties may yet be rejected.
+  if (!fits.ok() && state_.properties != properties_before_run_ && !run_.empty()) {
+    PK_TRY(EndRun());
+    fits = judge();
+  }
+  if (!fits.ok()) {
+    built_.outcomes[append.place] = Rejected{fits.error().message()};
     return {};
   }
-  run_.push_back(&append);
-  run_places_.push_back(place);
-  run_summary_.insert(append.summary.begin(), append.summary.end());
+  if (run_.empty()) properties_before_run_ = state_.properties;
+  iceberg::Apply(append.commit->properties, state_.properties);
+  run_.push_back(append);
+  if (append.makes_snapshot()) {
+    run_branch_ = append.files().branch;
+    run_summary_.insert(append.files().summary.begin(), append.files().summary.end());
+  }
   return {};
 }
 
-Result<> Group::AddRowDelta(size_t place, const RowDelta& delta) {
+Result<> Group::AddAlone(size_t place, const iceberg::TableCommit& commit) {
   PK_TRY(EndRun());
-  Result<> done = CheckRowDelta(delta, state_);
-  if (done.ok()) done = ProduceRowDelta(place, delta);
-  if (done.ok()) return {};
+  const auto* delta = std::get_if<RowDelta>(&commit.change);
+  Result<> done = CheckSteps(commit.properties, state_);
+  if (done.ok()) {
+    done = delta != nullptr ? ProduceRowDelta(place, *delta)
+                            : ApplyUpdate(place, std::get<UpdateTable>(commit.change));
+  }
+  if (done.ok()) {
+    iceberg::Apply(commit.properties, state_.properties);
+    return {};
+  }
   if (!IsRejection(done.error())) return done;
   built_.outcomes[place] = Rejected{done.error().message()};
   return {};
 }
 
-Result<> Group::AddUpdate(size_t place, const UpdateTable& update) {
-  PK_TRY(EndRun());
+Result<> Group::ApplyUpdate(size_t place, const UpdateTable& update) {
   for (const iceberg::TableRequirement& requirement : update.requirements) {
-    const Result<> holds = iceberg::Check(requirement, &state_);
-    if (holds.ok()) continue;
-    built_.outcomes[place] = Rejected{holds.error().message()};
-    return {};
+    PK_TRY(iceberg::Check(requirement, &state_));
   }
-  auto next = iceberg::Apply(state_, update.updates, clock_.WallMs());
-  if (!next.ok() && IsRejection(next.error())) {
-    built_.outcomes[place] = Rejected{next.error().message()};
-    return {};
-  }
-  state_ = PK_TRY(std::move(next));
+  state_ = PK_TRY(iceberg::Apply(state_, update.updates, clock_.WallMs()));
   changed_ = true;
   built_.outcomes[place] = AppliedInGroup{AddedSnapshot(update)};
   return {};
@@ -169,14 +186,26 @@ Result<std::shared_ptr<const std::string>> Group::ManifestBytes(const std::strin
   return std::make_shared<const std::string>(built_.files[own->second].bytes);
 }
 
-Result<> Group::ProduceRun(const std::vector<const AppendFiles*>& run,
-                           const std::vector<size_t>& places) {
-  PreparedSnapshot prepared = PK_TRY(PrepareAppend(run, state_, ids_));
+Result<> Group::ProduceRun(const std::vector<Append>& run) {
+  std::vector<const AppendFiles*> appends;
+  std::vector<size_t> places;
+  for (const Append& append : run) {
+    if (!append.makes_snapshot()) continue;
+    appends.push_back(&append.files());
+    places.push_back(append.place);
+  }
+  if (appends.empty()) {
+    state_ = PK_TRY(iceberg::Apply(state_, {}, clock_.WallMs()));
+    changed_ = true;
+    return {};
+  }
+  PreparedSnapshot prepared = PK_TRY(PrepareAppend(appends, state_, ids_));
   auto present = PK_TRY(LiveManifests(state_.FindRef(prepared.branch).get()));
   return Produce(std::move(prepared), std::move(present), places);
 }
 
 Result<> Group::ProduceRowDelta(size_t place, const RowDelta& delta) {
+  PK_TRY(CheckRowDelta(delta, state_));
   const auto head = state_.FindRef(delta.branch);
   const BranchView branch{
       .metadata = state_,
@@ -210,19 +239,19 @@ Result<> Group::Produce(PreparedSnapshot prepared, std::vector<ManifestFile> car
 
 Result<> Group::EndRun() {
   const auto run = std::exchange(run_, {});
-  const auto places = std::exchange(run_places_, {});
+  run_branch_.reset();
   run_summary_.clear();
   if (run.empty()) return {};
-  Result<> done = ProduceRun(run, places);
+  Result<> done = ProduceRun(run);
   if (done.ok() || !IsRejection(done.error())) return done;
+  state_.properties = properties_before_run_;
   if (run.size() == 1) {
-    built_.outcomes[places[0]] = Rejected{done.error().message()};
+    built_.outcomes[run[0].place] = Rejected{done.error().message()};
     return {};
   }
-  // One of them is at fault; each for itself shows which.
-  for (size_t i = 0; i < run.size(); ++i) {
-    run_ = {run[i]};
-    run_places_ = {places[i]};
+  // One of them is at fault; each for itself, judged again, shows which.
+  for (const Append& append : run) {
+    PK_TRY(AddToRun(append));
     PK_TRY(EndRun());
   }
   return {};

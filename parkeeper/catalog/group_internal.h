@@ -2,7 +2,8 @@
 
 // A group of commits applied to one state of a table: each in turn, against what the earlier ones
 // leave, as one metadata file. Neighbouring appends to one branch become one snapshot, a row delta
-// is one of its own. Reads what the state names, writes nothing: gives bytes to be written.
+// is one of its own. What a commit requires of properties is judged in the same order, also within
+// such a run of appends. Reads what the state names, writes nothing: gives bytes to be written.
 
 #include <cstdint>
 #include <map>
@@ -51,18 +52,28 @@ class Group {
   Result<Built> Finish();
 
  private:
-  Result<> AddAppend(size_t place, const iceberg::AppendFiles& append);
-  Result<> AddRowDelta(size_t place, const iceberg::RowDelta& delta);
-  Result<> AddUpdate(size_t place, const iceberg::UpdateTable& update);
-  bool FitsRun(const iceberg::AppendFiles& append) const;
+  struct Append {
+    size_t place;
+    const iceberg::TableCommit* commit;
+
+    const iceberg::AppendFiles& files() const {
+      return std::get<iceberg::AppendFiles>(commit->change);
+    }
+    // One that only moves properties on makes none.
+    bool makes_snapshot() const { return !files().files.empty() || commit->properties.empty(); }
+  };
+
+  Result<> AddToRun(const Append& append);
+  Result<> AddAlone(size_t place, const iceberg::TableCommit& commit);
+  Result<> ApplyUpdate(size_t place, const iceberg::UpdateTable& update);
+  bool FitsRun(const Append& append) const;
   Result<std::vector<iceberg::ManifestFile>> Manifests(const iceberg::Snapshot& snapshot) const;
   // Those with files that live; the others served only the snapshot that emptied them.
   Result<std::vector<iceberg::ManifestFile>> LiveManifests(const iceberg::Snapshot* snapshot) const;
   Result<std::shared_ptr<const std::string>> ManifestBytes(const std::string& location) const;
   // Makes the snapshot of the appends that wait for others to join them.
   Result<> EndRun();
-  Result<> ProduceRun(const std::vector<const iceberg::AppendFiles*>& run,
-                      const std::vector<size_t>& places);
+  Result<> ProduceRun(const std::vector<Append>& run);
   Result<> ProduceRowDelta(size_t place, const iceberg::RowDelta& delta);
   // Makes it the next snapshot of its branch, for the commits at `places`. An error changes
   // nothing.
@@ -82,8 +93,11 @@ class Group {
   std::map<std::string, std::vector<iceberg::ManifestFile>> lists_;
   std::map<std::string, size_t> manifests_;
   bool changed_ = false;
-  std::vector<const iceberg::AppendFiles*> run_;
-  std::vector<size_t> run_places_;
+  // Appends that wait. The properties of state_ are those that they leave; what they found is kept,
+  // for as long as their snapshot is not made they may have to be rejected.
+  std::vector<Append> run_;
+  std::map<std::string, std::string> properties_before_run_;
+  std::optional<std::string> run_branch_;  // of its snapshot
   std::map<std::string, std::string> run_summary_;
   Built built_;
 };

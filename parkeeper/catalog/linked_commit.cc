@@ -156,6 +156,7 @@ Result<std::set<std::string>> EntriesThatStay(const CommitContext& context, cons
 Result<LinkedResult> TableCommits::CommitLinked(const iceberg::TableCommit& commit, CommitId id,
                                                 const Transaction& with, const CommitLinks& links) {
   PK_TRY(CheckLinks(links));
+  PK_TRY(iceberg::Validate(commit.properties));
   OwnCommit own = MakeOwn(commit, id);
   Backoff backoff = context_.NewBackoff();
   Result<LinkedResult> result = LinkedCommit(*this, own, backoff, with, links).Run();

@@ -41,7 +41,8 @@ class MultiCommit {
       auto part = std::make_shared<const iceberg::TableCommit>(
           iceberg::TableCommit{.id = commit.id,
                                .change = commit.parts[i].change,
-                               .oldest_file_ms = commit.oldest_file_ms});
+                               .oldest_file_ms = commit.oldest_file_ms,
+                               .properties = commit.parts[i].properties});
       // Of all tables and their parts together.
       proposal_.request_hash = MixHash(proposal_.request_hash, commit.parts[i].table_key);
       proposal_.request_hash = proposal_.request_hash * 31 + RequestHash(*part);
@@ -297,6 +298,7 @@ Result<> Validate(const MultiTableCommit& commit) {
              InvalidArgument(fmt::format("'{}' is no table key", part.table_key)));
     PK_CHECK(keys.insert(part.table_key).second,
              InvalidArgument(fmt::format("two parts are of the table {}", part.table_key)));
+    PK_TRY(iceberg::Validate(part.properties).With(fmt::format("table {}", part.table_key)));
   }
   return {};
 }

@@ -59,6 +59,14 @@ void Mix(uint64_t& hash, const iceberg::UpdateTable& update) {
   Mix(hash, iceberg::ToJson(update.updates));
 }
 
+// Nothing without steps, so that hashes from before there were any still compare.
+void Mix(uint64_t& hash, const std::vector<iceberg::PropertyStep>& steps) {
+  for (const iceberg::PropertyStep& step : steps) {
+    Mix(hash, step.name);
+    for (const auto& value : {step.expected, step.value}) Mix(hash, value ? "=" + *value : "");
+  }
+}
+
 }  // namespace
 
 uint64_t MixHash(uint64_t hash, std::string_view text) {
@@ -69,6 +77,7 @@ uint64_t MixHash(uint64_t hash, std::string_view text) {
 uint64_t RequestHash(const iceberg::TableCommit& commit) {
   uint64_t hash = 14'695'981'039'346'656'037u;
   std::visit([&](const auto& change) { Mix(hash, change); }, commit.change);
+  Mix(hash, commit.properties);
   return hash;
 }
 

@@ -177,6 +177,7 @@ Result<CommitResult> TableCommits::Await(OwnCommit& own, Backoff& backoff) {
 }
 
 Result<CommitResult> TableCommits::Commit(const iceberg::TableCommit& commit, CommitId id) {
+  PK_TRY(iceberg::Validate(commit.properties));
   OwnCommit own = MakeOwn(commit, id);
   Backoff backoff = context_.NewBackoff();
   Result<CommitResult> result = Await(own, backoff);

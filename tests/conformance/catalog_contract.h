@@ -14,6 +14,7 @@
 #include "tests/conformance/catalog_contract_deltas.h"
 #include "tests/conformance/catalog_contract_fixture.h"
 #include "tests/conformance/catalog_contract_links.h"
+#include "tests/conformance/catalog_contract_properties.h"
 
 namespace pk::catalog {
 
