@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "parkeeper/catalog/commit_internal.h"
 #include "parkeeper/catalog/group_internal.h"
 #include "parkeeper/manifest/manifest_list.h"
 #include "parkeeper/manifest/manifest_reader.h"
@@ -223,6 +224,14 @@ TEST_F(PropertySteps, SetWhatIsNotThereAndRemoveWhatIs) {
   EXPECT_THAT(Round({first, second}), ElementsAre("", HasSubstr("expected none, found '1'")));
   EXPECT_EQ(Position(), "none");
   EXPECT_EQ(metadata_->Property("b", "none"), "1");
+}
+
+// An id given again to a later version is not taken for that of another commit.
+TEST_F(PropertySteps, OfNoneLeaveTheHashOfACommitAsItWasBeforeThereWereAny) {
+  TableCommit commit = Plain(AppendFiles{});
+  EXPECT_EQ(RequestHash(commit), 5960572007394356292u);
+  commit.properties = {{"position", std::nullopt, std::nullopt}};
+  EXPECT_NE(RequestHash(commit), 5960572007394356292u);
 }
 
 // In a queue there may be what a careless writer has put there.
