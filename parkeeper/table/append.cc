@@ -22,18 +22,6 @@ namespace {
 constexpr int64_t kDefaultTargetBytes = int64_t{512} << 20;
 constexpr const char* kTargetBytesProperty = "write.target-file-size-bytes";
 
-Result<int64_t> TargetBytes(const iceberg::TableMetadata& metadata, const AppendOptions& options) {
-  if (options.target_file_bytes > 0) return options.target_file_bytes;
-  const std::string text = metadata.Property(kTargetBytesProperty, "");
-  if (text.empty()) return kDefaultTargetBytes;
-  int64_t bytes = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-  PK_CHECK(failure == std::errc() && end == text.data() + text.size() && bytes > 0,
-           InvalidArgument(fmt::format("property {} must be a positive number of bytes, not '{}'",
-                                       kTargetBytesProperty, text)));
-  return bytes;
-}
-
 // Names and types are the same; ids and whether values may be missing do not count.
 bool SameShape(const iceberg::Type& left, const iceberg::Type& right) {
   if (left.is_primitive() || right.is_primitive()) {
@@ -135,6 +123,18 @@ class Appending {
 
 }  // namespace
 
+Result<int64_t> TargetFileBytes(const iceberg::TableMetadata& metadata, int64_t given) {
+  if (given > 0) return given;
+  const std::string text = metadata.Property(kTargetBytesProperty, "");
+  if (text.empty()) return kDefaultTargetBytes;
+  int64_t bytes = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+  PK_CHECK(failure == std::errc() && end == text.data() + text.size() && bytes > 0,
+           InvalidArgument(fmt::format("property {} must be a positive number of bytes, not '{}'",
+                                       kTargetBytesProperty, text)));
+  return bytes;
+}
+
 Result<AppendedFiles> WriteDataFiles(storage::Storage& storage,
                                      const iceberg::TableMetadata& metadata, const NextSource& next,
                                      const AppendOptions& options, Clock& clock, IdSource& ids) {
@@ -144,7 +144,7 @@ Result<AppendedFiles> WriteDataFiles(storage::Storage& storage,
   PartitionedWriter writer(
       storage, metadata,
       {.parquet = PK_TRY(datafile::WriterOptionsFrom(metadata.properties, metadata.schema())),
-       .target_file_bytes = PK_TRY(TargetBytes(metadata, options)),
+       .target_file_bytes = PK_TRY(TargetFileBytes(metadata, options.target_file_bytes)),
        .memory_bytes = std::max<int64_t>(options.memory_bytes, 0),
        .lanes = threads,
        .stop = options.stop},

@@ -42,6 +42,10 @@ struct AppendOptions {
   std::function<void(const AppendProgress&)> progress = {};
 };
 
+// `given`, else property write.target-file-size-bytes, else 512 MiB. kInvalidArgument: the property
+// is no positive number.
+Result<int64_t> TargetFileBytes(const iceberg::TableMetadata& metadata, int64_t given = 0);
+
 struct AppendedFiles {
   std::vector<iceberg::DataFile> files;
   int64_t rows = 0;

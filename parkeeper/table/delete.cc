@@ -9,23 +9,16 @@
 
 #include "parkeeper/base/parallel.h"
 #include "parkeeper/iceberg/complement.h"
+#include "parkeeper/table/replaced_files_internal.h"
 #include "parkeeper/table/scan.h"
 
 namespace pk::table {
 
-using iceberg::FileRef;
 using iceberg::RowDelta;
 
 namespace {
 
 constexpr const char* kIsolationProperty = "write.delete.isolation-level";
-
-FileRef RefTo(const iceberg::DataFile& file) {
-  return {.content = iceberg::FileContent::kData,
-          .location = file.location,
-          .spec_id = file.spec_id,
-          .partition = file.partition};
-}
 
 class Deleting {
  public:

@@ -64,13 +64,13 @@ bool MayMeet(const DeleteFiles::Key& key, const ColumnStatistics& deleted,
   return !below(deleted.upper, data.lower) && !below(data.upper, deleted.lower);
 }
 
+}  // namespace
+
 bool IsUnpartitioned(const iceberg::PartitionSpec& spec) {
   return std::ranges::all_of(spec.fields, [](const iceberg::PartitionField& field) {
     return field.transform.kind == iceberg::TransformKind::kVoid;
   });
 }
-
-}  // namespace
 
 DeleteFiles::DeleteFiles(const iceberg::TableMetadata& metadata,
                          std::shared_ptr<const iceberg::Schema> schema)

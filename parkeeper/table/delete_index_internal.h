@@ -22,6 +22,9 @@
 
 namespace pk::table {
 
+// Its equality deletes apply to files of every spec.
+bool IsUnpartitioned(const iceberg::PartitionSpec& spec);
+
 // All delete files of a plan, each once, with what prunes them.
 class DeleteFiles {
  public:

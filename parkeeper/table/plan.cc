@@ -125,16 +125,12 @@ std::vector<std::string> WithChangeColumns(std::vector<std::string> columns) {
   return columns;
 }
 
-}  // namespace
-
-Result<ScanPlan> PlanScan(storage::Storage& storage, const TableMetadata& metadata,
-                          const ScanRequest& request, const PlanOptions& options) {
-  PK_CHECK(request.limit.value_or(0) >= 0,
-           InvalidArgument(fmt::format("a limit must not be negative: {}", *request.limit)));
-  const auto snapshot = PK_TRY(SelectSnapshot(metadata, request.snapshot));
+// What a plan says before any manifest is read.
+Result<ScanPlan> StartPlan(const TableMetadata& metadata, const ScanRequest& request,
+                           const iceberg::Snapshot* snapshot) {
   ScanPlan plan;
   plan.limit = request.limit;
-  plan.table_schema = SchemaOf(metadata, snapshot.get(), request.snapshot);
+  plan.table_schema = SchemaOf(metadata, snapshot, request.snapshot);
   plan.changes = request.changes;
   PK_CHECK(!request.changes || request.after_snapshot,
            InvalidArgument("changes are told after a snapshot, and none was given"));
@@ -149,10 +145,22 @@ Result<ScanPlan> PlanScan(storage::Storage& storage, const TableMetadata& metada
   plan.after_snapshot_id = request.after_snapshot;
   PK_CHECK(snapshot != nullptr || !request.after_snapshot,
            NotFound(fmt::format("the table has no snapshot {}", *request.after_snapshot)));
+  if (snapshot != nullptr) plan.snapshot_id = snapshot->snapshot_id;
+  return plan;
+}
+
+int ThreadsOf(int threads) { return threads > 0 ? threads : AvailableCores(); }
+
+}  // namespace
+
+Result<ScanPlan> PlanScan(storage::Storage& storage, const TableMetadata& metadata,
+                          const ScanRequest& request, const PlanOptions& options) {
+  PK_CHECK(request.limit.value_or(0) >= 0,
+           InvalidArgument(fmt::format("a limit must not be negative: {}", *request.limit)));
+  const auto snapshot = PK_TRY(SelectSnapshot(metadata, request.snapshot));
+  ScanPlan plan = PK_TRY(StartPlan(metadata, request, snapshot.get()));
   if (snapshot == nullptr) return plan;
-  plan.snapshot_id = snapshot->snapshot_id;
-  Planning planning(storage, metadata, plan,
-                    options.threads > 0 ? options.threads : AvailableCores());
+  Planning planning(storage, metadata, plan, ThreadsOf(options.threads));
   if (!request.after_snapshot) {
     PK_TRY(planning.Run(*snapshot));
     return plan;
@@ -161,6 +169,16 @@ Result<ScanPlan> PlanScan(storage::Storage& storage, const TableMetadata& metada
       ChangesAfter(metadata, *request.after_snapshot, snapshot->snapshot_id, request.changes));
   PK_TRY(request.changes ? planning.RunChanges(snapshots) : planning.RunAppends(snapshots));
   return plan;
+}
+
+Result<WholePlan> PlanWhole(storage::Storage& storage, const TableMetadata& metadata,
+                            const PartitionPlace* place, int threads) {
+  const auto snapshot = metadata.current_snapshot();
+  WholePlan whole{.scan = PK_TRY(StartPlan(metadata, {}, snapshot.get()))};
+  if (snapshot == nullptr) return whole;
+  Planning planning(storage, metadata, whole.scan, ThreadsOf(threads));
+  whole.complete = PK_TRY(planning.RunWhole(*snapshot, place));
+  return whole;
 }
 
 }  // namespace pk::table

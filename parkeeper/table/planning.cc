@@ -30,6 +30,8 @@ FileTask MakeTask(const manifest::EntryColumns& entries, size_t row, const SpecF
   task.file.record_count = entries.record_count[row];
   task.file.file_size = entries.file_size[row];
   task.file.split_offsets = entries.split_offsets[row];
+  task.sequence_number = entries.sequence_number[row];
+  task.file_sequence_number = entries.file_sequence_number[row];
   for (const auto& column : entries.partition) task.file.partition.push_back(column[row]);
   task.residual = plan.filter;
   if (plan.filter.is_true() || filter.spec->unpartitioned()) return task;
@@ -78,6 +80,47 @@ Result<> Planning::Run(const iceberg::Snapshot& snapshot) {
     return std::vector<Reading>{{.deletes = &index, .only = nullptr, .change = {}}};
   }));
   return TakeDeletes();
+}
+
+Result<bool> Planning::RunWhole(const iceberg::Snapshot& snapshot, const PartitionPlace* place) {
+  if (place != nullptr) PK_TRY(Restrict(*place));
+  Manifests data, deletes;
+  bool complete = true;
+  for (const ManifestFile& manifest : PK_TRY(ReadList(snapshot))) {
+    if (manifest.added_files == 0 && manifest.existing_files == 0) continue;
+    const bool of_place = place == nullptr || manifest.spec_id == place->spec_id;
+    const SpecFilter& filter = *PK_TRY(FilterOf(manifest.spec_id).With(manifest.location));
+    if (manifest.content == ManifestContent::kDeletes) {
+      if ((of_place || IsUnpartitioned(*filter.spec)) && PK_TRY(ConsiderDeletes(manifest))) {
+        deletes.push_back(manifest);
+      }
+    } else if (of_place && filter.rows.MightMatch(manifest)) {
+      ++plan_.counts.manifests;
+      data.push_back(manifest);
+    } else {
+      complete = false;
+    }
+  }
+  Deletes found = PK_TRY(ReadDeletes(deletes, snapshot.snapshot_id));
+  const std::vector<int32_t> all = found.after;
+  const DeleteIndex index(deletes_, std::move(found.after));
+  PK_TRY(ReadManifests(data, [&](const ManifestFile&, EntryStatus, int64_t) {
+    return std::vector<Reading>{{.deletes = &index, .only = nullptr, .change = {}}};
+  }));
+  PK_TRY(TakeDeletes(all));
+  return complete && plan_.counts.files_skipped_by_partition == 0;
+}
+
+Result<> Planning::Restrict(const PartitionPlace& place) {
+  PK_TRY(FilterOf(place.spec_id));
+  SpecFilter& filter = filters_.at(place.spec_id);
+  PK_CHECK(place.partition.size() == filter.spec->fields.size(),
+           InvalidArgument(fmt::format("{} partition values for spec {}, which has {} fields",
+                                       place.partition.size(), place.spec_id,
+                                       filter.spec->fields.size())));
+  filter.rows =
+      manifest::PartitionFilter::OfValues(place.partition, *filter.spec, *plan_.table_schema);
+  return {};
 }
 
 Result<> Planning::RunAppends(const iceberg::Snapshots& appends) {
@@ -234,7 +277,7 @@ Result<> Planning::ReadManifest(const ManifestFile& manifest, const manifest::Re
   return {};
 }
 
-Result<> Planning::TakeDeletes() {
+Result<> Planning::TakeDeletes(const std::vector<int32_t>& idle) {
   std::vector<int32_t> place(deletes_.size(), -1);
   const auto take = [&](std::vector<int32_t>& numbers) -> Result<> {
     for (int32_t& number : numbers) {
@@ -254,6 +297,10 @@ Result<> Planning::TakeDeletes() {
   for (FileTask& task : plan_.tasks) {
     PK_TRY(take(task.deletes));
     if (task.only_hidden_by) PK_TRY(take(*task.only_hidden_by));
+  }
+  // They are not read, so it does not matter whether they can be.
+  for (const int32_t number : idle) {
+    if (place[size_t(number)] < 0) plan_.deletes.push_back(deletes_.at(number).task);
   }
   if (!plan_.deletes.empty()) plan_.delete_schema = deletes_.schema();
   return {};

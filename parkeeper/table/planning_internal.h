@@ -38,6 +38,24 @@ struct Reading {
 using Readings = std::function<std::vector<Reading>(const iceberg::ManifestFile&,
                                                     iceberg::EntryStatus, int64_t snapshot_id)>;
 
+// A partition of one spec.
+struct PartitionPlace {
+  int32_t spec_id = 0;
+  std::vector<iceberg::Value> partition;
+};
+
+// The present state of main for who replaces files of it: no row is filtered out.
+struct WholePlan {
+  // `deletes` holds those that apply to no task, too.
+  ScanPlan scan;
+  // No data file of main is left out.
+  bool complete = true;
+};
+// All files, or those of one place with the delete files that can apply to them. Errors as of
+// PlanScan.
+Result<WholePlan> PlanWhole(storage::Storage& storage, const iceberg::TableMetadata& metadata,
+                            const PartitionPlace* place, int threads);
+
 // What one manifest adds to the plan.
 struct ManifestTasks {
   std::vector<FileTask> tasks;
@@ -54,6 +72,9 @@ class Planning {
 
   // All rows of the snapshot.
   Result<> Run(const iceberg::Snapshot& snapshot);
+  // Likewise, of the files of a place when one is given. The plan gets deletes that apply to no
+  // task, too. Gives whether all data files are in the plan.
+  Result<bool> RunWhole(const iceberg::Snapshot& snapshot, const PartitionPlace* place);
   // The rows that these snapshots appended. Each is asked for its own manifests: later ones may
   // have put the rows into other files, or the files into other manifests.
   Result<> RunAppends(const iceberg::Snapshots& appends);
@@ -79,8 +100,11 @@ class Planning {
   // Called by several threads at once: reads members only.
   Result<> ReadManifest(const iceberg::ManifestFile& manifest, const manifest::ReadOptions& options,
                         const Readings& readings, ManifestTasks& out) const;
-  // The deletes that tasks refer to, and nothing else, become the plan's.
-  Result<> TakeDeletes();
+  // The deletes that tasks refer to, and nothing else, become the plan's; with `idle` also those
+  // of these that no task refers to.
+  Result<> TakeDeletes(const std::vector<int32_t>& idle = {});
+  // Only files of the place from now on, and deletes that can apply to them.
+  Result<> Restrict(const PartitionPlace& place);
   Result<> AddChanges(const iceberg::Snapshot& snapshot, int32_t ordinal);
   // One of these delete files may apply to a file of the manifest.
   Result<bool> MightConcern(const DeleteIndex& deletes, const iceberg::ManifestFile& manifest);

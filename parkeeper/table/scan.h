@@ -70,6 +70,8 @@ struct FileTask {
   // When there: only rows that these hide are wanted. Places as above.
   std::optional<std::vector<int32_t>> only_hidden_by = std::nullopt;
   std::optional<RowChange> change = std::nullopt;  // in a scan of changes: of all its rows
+  int64_t sequence_number = 0;                     // of its rows; 0 in v1
+  int64_t file_sequence_number = 0;  // of the commit that added the file; -1: not known
 };
 
 // Why files were left out.
