@@ -25,6 +25,8 @@ class SinceBase {
   static Result<SinceBase> Read(const BranchView& branch, std::optional<int64_t> base_snapshot_id);
 
   bool nothing() const { return snapshots_.empty(); }
+  // Of the base; 0 in v1 and for the empty branch.
+  int64_t base_sequence_number() const { return base_sequence_number_; }
   // Newest first.
   const std::vector<std::shared_ptr<const iceberg::Snapshot>>& snapshots() const {
     return snapshots_;

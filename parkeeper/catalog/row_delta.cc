@@ -36,14 +36,24 @@ std::string_view OperationOf(const RowDelta& delta) {
   return removes_rows ? "overwrite" : "append";
 }
 
-// The sequence number that added files take over from the removed ones of their kind.
+// The sequence number that added files take over from the removed ones of their kind. For data not
+// below that of any delete file of the base either: those were applied, and equality deletes of a
+// partition that the rows have come into must not hide them now.
 std::optional<int64_t> InheritedNumber(const RowDelta& delta, const LiveFiles& live,
-                                       ManifestContent content, int32_t format_version) {
+                                       const BranchView& branch, const SinceBase& since,
+                                       ManifestContent content) {
   std::optional<int64_t> newest;
-  if (!delta.rewrite || format_version < 2) return newest;
+  if (!delta.rewrite || branch.metadata.format_version < 2) return newest;
   for (const FileRef& file : delta.removed) {
     if (ContentOf(file.content) != content) continue;
     newest = std::max(newest.value_or(0), live.Find(file)->sequence_number);
+  }
+  if (content == ManifestContent::kDeletes || !newest) return newest;
+  const int64_t base = since.base_sequence_number();
+  for (const ManifestFile& manifest : branch.manifests) {
+    if (manifest.content != ManifestContent::kDeletes) continue;
+    if (manifest.min_sequence_number > base) continue;
+    newest = std::max(*newest, std::min(manifest.sequence_number, base));
   }
   return newest;
 }
@@ -92,7 +102,7 @@ Result<> WriteWithout(const LiveFiles& removed, Touched& touched, ManifestSet& m
 }
 
 Result<> WriteAdded(const RowDelta& delta, const LiveFiles& live, const BranchView& branch,
-                    ManifestSet& manifests, ChangeCounts& counts) {
+                    const SinceBase& since, ManifestSet& manifests, ChangeCounts& counts) {
   std::map<std::pair<ManifestContent, int32_t>, std::vector<const DataFile*>> alike;
   for (const DataFile& file : delta.added) {
     counts.Add(file);
@@ -102,8 +112,8 @@ Result<> WriteAdded(const RowDelta& delta, const LiveFiles& live, const BranchVi
   for (const auto& [key, files] : alike) {
     const ManifestKind kind{
         .content = key.first, .spec = branch.metadata.FindSpec(key.second), .schema = schema};
-    PK_TRY(manifests.WriteAdded(
-        kind, files, InheritedNumber(delta, live, key.first, branch.metadata.format_version)));
+    PK_TRY(
+        manifests.WriteAdded(kind, files, InheritedNumber(delta, live, branch, since, key.first)));
   }
   return {};
 }
@@ -141,7 +151,7 @@ Result<PreparedRowDelta> PrepareRowDelta(const RowDelta& delta, const BranchView
   const manifest::Codec codec = PK_TRY(ManifestCodec(branch.metadata));
   ManifestSet manifests(branch.metadata, codec, snapshot, ids);
   ChangeCounts counts;
-  PK_TRY(WriteAdded(delta, live, branch, manifests, counts));
+  PK_TRY(WriteAdded(delta, live, branch, since, manifests, counts));
   const auto [removed, places] = Removed(delta, live);
   auto touched = PK_TRY(ReadTouched({places.begin(), places.end()}, branch));
   for (Touched& each : touched) {

@@ -39,6 +39,12 @@ bool SamePartition(const std::vector<Value>& left, const std::vector<Value>& rig
   return !less(left, right) && !less(right, left);
 }
 
+bool IsUnpartitioned(const PartitionSpec& spec) {
+  return std::ranges::all_of(spec.fields, [](const iceberg::PartitionField& field) {
+    return field.transform.kind == iceberg::TransformKind::kVoid;
+  });
+}
+
 // Whether the deletes, which are newer than the file, may be of rows in it (spec, "Scan Planning").
 bool MayApply(const ManifestEntry& deletes, bool unpartitioned, std::string_view location,
               const LiveFile& file) {
@@ -72,6 +78,47 @@ std::unordered_map<std::string, LiveFile> DataAmong(const std::vector<FileRef>& 
     if (IsData(file.content)) data.emplace(file.location, *live.Find(file));
   }
   return data;
+}
+
+// A rewrite takes rows from one partition spec to another.
+bool ChangesSpec(const RowDelta& delta) {
+  std::optional<int32_t> spec;
+  const auto differs = [&](const auto& file) {
+    return IsData(file.content) && spec.value_or(file.spec_id) != file.spec_id;
+  };
+  for (const FileRef& file : delta.removed) {
+    if (differs(file)) return true;
+    if (IsData(file.content)) spec = file.spec_id;
+  }
+  return std::ranges::any_of(delta.added, differs);
+}
+
+// The data files whose rows the deletes, which are new, must not be of; by location.
+std::unordered_map<std::string, LiveFile> CarriedFrom(const RowDelta& delta,
+                                                      const LiveFiles& live) {
+  // Where a rewritten delete file deletes from, others may go on deleting.
+  return delta.rewrite ? DataAmong(delta.removed, live) : live.data;
+}
+
+// The places that rows are taken to, where a rewrite may change which equality deletes they meet.
+std::unordered_map<std::string, LiveFile> TakenTo(const RowDelta& delta) {
+  std::unordered_map<std::string, LiveFile> files;
+  if (!delta.rewrite || !ChangesSpec(delta)) return files;
+  for (const DataFile& file : delta.added) {
+    if (!IsData(file.content)) continue;
+    files[file.location] = {.manifests = {}, .spec_id = file.spec_id, .partition = file.partition};
+  }
+  return files;
+}
+
+Result<> CheckUnmet(const ManifestEntry& deletes, bool unpartitioned,
+                    const std::unordered_map<std::string, LiveFile>& files) {
+  for (const auto& [location, file] : files) {
+    PK_CHECK(!MayApply(deletes, unpartitioned, location, file),
+             Conflict(fmt::format("snapshot {} deleted rows meanwhile ({}) that may be in {}",
+                                  *deletes.snapshot_id, deletes.file.location, location)));
+  }
+  return {};
 }
 
 Result<> CheckRewrite(const RowDelta& delta) {
@@ -184,26 +231,24 @@ Result<> CheckNewDeletes(const RowDelta& delta, const LiveFiles& live, const Sin
                          const BranchView& branch) {
   // A delete alone brings no row back, whoever deleted it first.
   if (since.nothing() || (!delta.rewrite && !CarriesRows(delta))) return {};
-  auto sources = live.data;
-  // Where a rewritten delete file deletes from, others may go on deleting.
-  if (delta.rewrite) sources = DataAmong(delta.removed, live);
+  const auto sources = CarriedFrom(delta, live);
   if (sources.empty()) return {};
+  const auto destinations = TakenTo(delta);
   const std::vector<size_t> chosen = NewManifests(branch, since, ManifestContent::kDeletes);
   const auto read = [&](size_t i, const std::string& bytes, const PartitionSpec& spec) -> Result<> {
     const ManifestFile& manifest = branch.manifests[chosen[i]];
+    const bool unpartitioned = IsUnpartitioned(spec);
     const auto entries =
         PK_TRY(manifest::ReadEntries(bytes, manifest, spec, branch.metadata.schema())
                    .With(manifest.location));
     for (const ManifestEntry& entry : entries) {
       if (entry.status == iceberg::EntryStatus::kDeleted) continue;
       if (!since.IsNew(*entry.snapshot_id, entry.sequence_number.value_or(0))) continue;
-      // They apply to rewritten rows as they did before.
-      if (delta.rewrite && entry.file.content == FileContent::kEqualityDeletes) continue;
-      for (const auto& [location, file] : sources) {
-        PK_CHECK(!MayApply(entry, spec.unpartitioned(), location, file),
-                 Conflict(fmt::format("snapshot {} deleted rows meanwhile ({}) that may be in {}",
-                                      *entry.snapshot_id, entry.file.location, location)));
-      }
+      const bool by_value = entry.file.content == FileContent::kEqualityDeletes;
+      // They apply to rewritten rows as they did before, where these are in their partition still.
+      if (delta.rewrite && by_value && (unpartitioned || destinations.empty())) continue;
+      PK_TRY(CheckUnmet(entry, unpartitioned, sources));
+      if (by_value) PK_TRY(CheckUnmet(entry, unpartitioned, destinations));
     }
     return {};
   };

@@ -29,7 +29,8 @@ Result<> CheckReads(const iceberg::RowDelta& delta, const SinceBase& since,
                     const BranchView& branch);
 
 // No new delete may be of a row that the delta adds again. `live`: the files that it removes and
-// refers to.
+// refers to. Equality deletes may, of rewritten rows, which they meet where they are now, too; but
+// not when these come into another partition spec, where other deletes apply than where they were.
 Result<> CheckNewDeletes(const iceberg::RowDelta& delta, const LiveFiles& live,
                          const SinceBase& since, const BranchView& branch);
 

@@ -402,6 +402,60 @@ TEST_F(RowDeltas, GiveRewrittenRowsTheSequenceNumberThatTheyHad) {
   }
 }
 
+// They were applied when the rows were read: applied again, those of another partition spec could
+// hide others.
+TEST_F(RowDeltas, GiveRewrittenRowsNoNumberBelowThatOfDeletesOfTheBase) {
+  const DataFile a = File("a", 0, 9), b = File("b", 10, 19);
+  ASSERT_EQ(Reason(Append({a})), "");
+  ASSERT_EQ(Reason(Delta({}, {EqualityDeletes("e")})), "");
+  ASSERT_EQ(Reason(Append({b})), "");
+  RowDelta rewrite = Delta({a}, {File("c", 0, 9)});
+  rewrite.rewrite = true;
+  ASSERT_EQ(Reason(Delta({}, {EqualityDeletes("f")})), "");
+  ASSERT_EQ(Reason(rewrite), "");
+  EXPECT_EQ(ByName(EntryStatus::kAdded).at("c").sequence_number, 2) << "e is of 2, f of 4";
+  // Its manifest carries another on and is newer than what it holds.
+  ASSERT_EQ(Reason(Delta({EqualityDeletes("e")}, {})), "");
+  ASSERT_EQ(Reason(Append({File("g", 20, 29)})), "");
+  RowDelta later = Delta({b}, {File("d", 10, 19)});
+  later.rewrite = true;
+  ASSERT_EQ(Reason(later), "");
+  const auto number = ByName(EntryStatus::kAdded).at("d").sequence_number;
+  EXPECT_GE(number, 4);
+  EXPECT_LE(number, 7);
+}
+
+TEST_F(RowDeltas, IntoAnotherSpecMeetEqualityDeletesOfBoth) {
+  MakeTable("cat", 2);
+  const DataFile a = File("a", 0, 9, "x");
+  ASSERT_EQ(Reason(Append({a})), "");
+  iceberg::AddPartitionSpec shorter{
+      iceberg::ParsePartitionText("truncate(1, cat)", metadata_->schema()).value()};
+  shorter.spec.fields[0].field_id = metadata_->last_partition_id + 1;
+  iceberg::UpdateTable evolve;
+  evolve.updates.emplace_back(shorter);
+  ASSERT_EQ(Reason(evolve), "");
+  const int32_t other = metadata_->specs.back().spec_id;
+  const auto deletes = [&](const std::string& name, int32_t spec, const std::string& cat) {
+    DataFile file = EqualityDeletes(name, cat);
+    file.spec_id = spec;
+    return file;
+  };
+  DataFile moved = File("b", 0, 9, "x");
+  moved.spec_id = other;
+  RowDelta rewrite = Delta({a}, {moved});
+  rewrite.rewrite = true;
+  RowDelta again = rewrite, stays = rewrite;
+  stays.added[0].spec_id = a.spec_id;
+  ASSERT_EQ(Reason(Delta({}, {deletes("e", other, "y"), deletes("f", a.spec_id, "y")})), "");
+  ASSERT_EQ(Reason(Delta({}, {deletes("g", other, "x")})), "");
+  EXPECT_THAT(Reason(rewrite), ::testing::HasSubstr("data/b")) << "did not apply before";
+  again.base_snapshot_id = SnapshotId();
+  ASSERT_EQ(Reason(Delta({}, {deletes("h", a.spec_id, "x")})), "");
+  EXPECT_THAT(Reason(again), ::testing::HasSubstr("data/a")) << "would apply no more";
+  EXPECT_EQ(Reason(stays), "");
+}
+
 TEST_F(RowDeltas, BringNoRowBackThatWasDeletedMeanwhile) {
   const DataFile a = File("a", 0, 9), b = File("b", 10, 19);
   ASSERT_EQ(Reason(Append({a, b})), "");

@@ -65,9 +65,9 @@ struct RowDelta {
   // The rows on whose absence it depends as well, by the columns of `schema_id`; nullopt: what is
   // added meanwhile is as if it came later.
   std::optional<Expression> reads;
-  // The rows are those of the removed files, with their deletes of the base applied, and nothing
-  // else: added files have the data sequence number of the newest removed one of their kind, so
-  // equality deletes since the base go on applying to them, and only position deletes forbid it.
+  // The rows are those of the removed files without what the base deletes, and nothing else. Added
+  // files take over the newest sequence number of those removed of their kind, data files that of
+  // all deletes of the base: later equality deletes go on applying; position deletes forbid it.
   bool rewrite = false;
   int32_t schema_id = 0;                       // that added files were written with
   std::map<std::string, std::string> summary;  // added to the snapshot's own
