@@ -34,6 +34,7 @@ void AddNamespaceCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddTableCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddImportCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDeleteCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddCompactCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddScanCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddSqlCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddHistoryCommand(CLI::App& app, const Global& global, Action& chosen);

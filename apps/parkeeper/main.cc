@@ -73,6 +73,7 @@ int main(int argc, char** argv) {
   pk::cli::AddTableCommand(app, global, chosen);
   pk::cli::AddImportCommand(app, global, chosen);
   pk::cli::AddDeleteCommand(app, global, chosen);
+  pk::cli::AddCompactCommand(app, global, chosen);
   pk::cli::AddScanCommand(app, global, chosen);
   pk::cli::AddSqlCommand(app, global, chosen);
   pk::cli::AddHistoryCommand(app, global, chosen);

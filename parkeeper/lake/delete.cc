@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "parkeeper/lake/commit_delta_internal.h"
+
 namespace pk::lake {
 namespace {
 
@@ -25,27 +27,16 @@ Result<Tried> TryDelete(Lake& lake, const catalog::LoadedTable& table,
                          .bytes = prepared.bytes,
                          .snapshot_id = {}}};
   if (prepared.delta.removed.empty()) return tried;
-  const std::vector<iceberg::DataFile> written = prepared.delta.added;
   if (options.stop.stop_requested()) {
-    table::RemoveFiles(lake.storage(), written);
+    table::RemoveFiles(lake.storage(), prepared.delta.added);
     return Cancelled("the delete was stopped");
   }
-  const iceberg::TableCommit commit =
-      table::MakeRowDeltaCommit(std::move(prepared.delta), prepared.oldest_file_ms);
-  Result<catalog::CommitResult> outcome =
-      lake.catalog().Commit(table.key, commit, catalog::CommitId::kNew);
-  if (!outcome.ok()) {
-    const ErrorCode code = outcome.error().code();
-    if (code != ErrorCode::kOutcomeUnknown && code != ErrorCode::kInternal) {
-      table::RemoveFiles(lake.storage(), written);
-    }
-    return std::move(outcome).error();
-  }
-  if (const auto* rejected = std::get_if<catalog::Rejected>(&*outcome)) {
-    table::RemoveFiles(lake.storage(), written);
+  const catalog::CommitResult outcome =
+      PK_TRY(CommitDelta(lake, table, std::move(prepared.delta), prepared.oldest_file_ms));
+  if (const auto* rejected = std::get_if<catalog::Rejected>(&outcome)) {
     tried.rejected = rejected->reason;
   } else {
-    tried.result.snapshot_id = std::get<catalog::Committed>(*outcome).snapshot_id;
+    tried.result.snapshot_id = std::get<catalog::Committed>(outcome).snapshot_id;
   }
   return tried;
 }
