@@ -84,8 +84,8 @@ Result<CompactionPlan> PlanCompaction(storage::Storage& storage,
 
 struct RewriteOptions {
   int64_t target_file_bytes = 0;  // as TargetFileBytes
-  // Of rows read ahead and rows that wait to be written. A table with a sort order gets files of
-  // about an eighth of it at most.
+  // Of rows read ahead and rows that wait to be written; delete files take what Scan gives them. A
+  // table with a sort order gets files of about an eighth of it at most.
   int64_t memory_bytes = int64_t{1} << 30;
   int threads = 0;  // that read; one writes. 0: the cores available
   std::stop_token stop = {};

@@ -8,7 +8,7 @@ import pyarrow.compute  # noqa: F401  (as pa.compute)
 
 import pyiceberg_tables
 from lake_runner import BINARY, LakeTest
-from pyiceberg.manifest import DataFileContent
+from pyiceberg.manifest import DataFileContent, ManifestContent
 from test_delete_files import key_deletes, position_deletes, with_deletes
 
 SCHEMA = "id bigint not null, cat string, x double"
@@ -57,7 +57,8 @@ class Compact(LakeTest):
         self.assert_reads("ns.t")
         before, at = dict(self.want), self.lake.pyiceberg("ns.t").metadata.current_snapshot().snapshot_id
         dry = self.compact("ns.t", "--dry-run")
-        self.assertEqual([group["files"] for group in dry["groups"]], [FILES] * PARTITIONS)
+        self.assertEqual(len(dry["groups"]), PARTITIONS)
+        self.assertEqual(sum(group["files"] for group in dry["groups"]), self.files("ns.t"))
         self.assertEqual(sum(group["rows"] for group in dry["groups"]), len(self.want))
 
         first, more = 100_000, []
@@ -67,7 +68,7 @@ class Compact(LakeTest):
             self.want.update({row["id"]: row for row in part.to_pylist()})
         appending = subprocess.Popen(
             [BINARY, "--lake", str(self.lake.root), "import", *map(str, more), "--into", "ns.t",
-             "--commit-every", "1", "--quiet"], stderr=subprocess.PIPE)
+             "--commit-every", "1", "--quiet"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             compacted = self.compact("ns.t")
             _, errors = appending.communicate(timeout=60)
@@ -75,10 +76,10 @@ class Compact(LakeTest):
             appending.kill()
         self.assertEqual((appending.returncode, errors), (0, b""))
         self.assertEqual((compacted["groups"], compacted["rejected"]), (PARTITIONS, []))
-        self.assertGreaterEqual(compacted["files-before"], PARTITIONS * FILES)
+        self.assertGreaterEqual(compacted["files-before"], dry["files"])
         self.assertEqual(compacted["written-files"], PARTITIONS)
         self.assert_reads("ns.t")
-        self.compact("ns.t", "--min-files", "2")
+        rest = self.compact("ns.t", "--min-files", "2")
         self.assertEqual(self.files("ns.t"), PARTITIONS)
         self.assert_reads("ns.t")
         last = self.compact("ns.t", "--min-files", "2")
@@ -88,7 +89,7 @@ class Compact(LakeTest):
         self.assert_same_rows(seen.scan(snapshot_id=at).to_arrow(), list(before.values()), "PyIceberg, past")
         self.assert_same_rows(self.lake.scan("ns.t", as_of=at), list(before.values()), "ours, past")
         operations = [each.summary.operation.value for each in seen.metadata.snapshots]
-        self.assertEqual(operations.count("replace"), 2 * PARTITIONS)
+        self.assertEqual(operations.count("replace"), PARTITIONS + rest["groups"])
         self.assertEqual(operations.count("append"), FILES + 40)
 
     def test_only_files_that_a_filter_takes(self):
@@ -111,14 +112,22 @@ class Compact(LakeTest):
         self.lake.run("table", "register", "ns.theirs", location)
         return table
 
+    def delete_files(self, table):
+        seen = self.lake.pyiceberg(table)
+        manifests = seen.metadata.current_snapshot().manifests(seen.io)
+        return [entry.data_file.file_path for manifest in manifests
+                if manifest.content == ManifestContent.DELETES
+                for entry in manifest.fetch_manifest_entry(seen.io, discard_deleted=True)]
+
     def assert_compacts(self, left):
+        self.assertEqual(len(self.delete_files("ns.theirs")), 1)
         self.assert_same_rows(self.lake.scan("ns.theirs"), left)
         told = self.compact("ns.theirs", "--min-files", "2")
         self.assertEqual((told["files-after"], told["removed-delete-files"]), (1, 1))
         self.assertEqual(told["rows"], left.num_rows)
         self.assert_same_rows(self.lake.scan("ns.theirs"), left)
         self.assert_same_rows(self.lake.pyiceberg("ns.theirs").scan().to_arrow(), left)
-        self.assertEqual(self.lake.pyiceberg("ns.theirs").inspect.delete_files().num_rows, 0)
+        self.assertEqual(self.delete_files("ns.theirs"), [])
         self.assertEqual(json.loads(self.lake.run("doctor", "--deep", "--json"))["findings"], [])
 
     def test_position_deletes_of_others(self):
