@@ -73,8 +73,8 @@ struct CompactionPlan {
 };
 
 // The same for the same snapshot and options. Each file is in one group at most; files of a group
-// are in the order in which their rows came. Once every group is rewritten another plan finds none
-// of these files again, but for those left over that wait for more (min_input_files).
+// are in the order in which their rows came. What a rewrite made is worth it again only when enough
+// other small files have come to lie beside it, or later deletes weigh on it.
 //
 // Memory: as PlanScan's, then locations. Errors as of PlanScan; kInvalidArgument: an option that
 // makes no sense.
