@@ -15,6 +15,8 @@ using table::CompactionGroup;
 
 namespace {
 
+Error Stopped() { return Cancelled("the compaction was stopped"); }
+
 class Compacting {
  public:
   Compacting(Lake& lake, const catalog::TableName& name, const CompactOptions& options)
@@ -68,7 +70,7 @@ class Compacting {
     for (const CompactionGroup& group : groups) progress_.bytes += group.bytes();
     std::vector<CompactionGroup> left;
     for (const CompactionGroup& group : groups) {
-      PK_CHECK(!options_.stop.stop_requested(), Cancelled("the compaction was stopped"));
+      PK_CHECK(!options_.stop.stop_requested(), Stopped());
       std::optional<std::string> rejected = PK_TRY(RewriteOne(group));
       if (rejected) {
         left.push_back(group);
@@ -85,6 +87,7 @@ class Compacting {
   Result<std::optional<std::string>> RewriteOne(const CompactionGroup& group) {
     const catalog::LoadedTable table = PK_TRY(lake_.catalog().LoadTable(name_));
     Result<table::PreparedRewrite> made = Write(table, group);
+    if (!made.ok() && made.error().code() == ErrorCode::kCancelled) return Stopped();
     if (!made.ok() && made.error().code() == ErrorCode::kFailedPrecondition) {
       return std::optional(made.error().message());
     }
@@ -92,7 +95,7 @@ class Compacting {
     if (prepared.delta.removed.empty()) return std::optional<std::string>();
     if (options_.stop.stop_requested()) {
       table::RemoveFiles(lake_.storage(), prepared.delta.added);
-      return Cancelled("the compaction was stopped");
+      return Stopped();
     }
     const catalog::CommitResult outcome =
         PK_TRY(CommitDelta(lake_, table, std::move(prepared.delta), prepared.oldest_file_ms));

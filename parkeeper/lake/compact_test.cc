@@ -521,6 +521,20 @@ TEST_F(CompactTest, KeepsTheGroupsThatAreDoneWhenItIsStopped) {
   ExpectSound();
 }
 
+TEST_F(CompactTest, LeavesNothingOfTheGroupThatItIsStoppedIn) {
+  Make();
+  AppendFiles(6);
+  const auto before = DataFiles();
+  std::stop_source stop;
+  CompactOptions options;
+  options.stop = stop.get_token();
+  options.progress = [&](const CompactProgress&) { stop.request_stop(); };
+  EXPECT_THAT(Compact(*lake_, kOrders, options),
+              IsErrorWith(ErrorCode::kCancelled, "the compaction was stopped"));
+  EXPECT_EQ(DataFiles(), before);
+  EXPECT_EQ(Rows(), Range(0, 60));
+}
+
 TEST_F(CompactTest, TakesTablesOfVersion1) {
   Make("cat", {{"format-version", "1"}});
   AppendFiles(6);
