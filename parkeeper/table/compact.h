@@ -111,7 +111,8 @@ struct PreparedRewrite {
 // their partition, or for those of an unpartitioned spec of the whole table, shows it.
 //
 // Commits meanwhile (`delta.rewrite`, table_commit.h): appends and equality deletes do no harm;
-// whoever removes one of the files, or deletes from one by position, makes it a conflict.
+// whoever removes one of the files, or deletes from one by position, makes it a conflict. Files of
+// an old spec do not bear equality deletes of the partitions that their rows leave or come into.
 //
 // When no delete applied and the files would not become fewer, as when sorting lacks memory,
 // nothing is left of what was written.
