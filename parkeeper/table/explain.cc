@@ -90,6 +90,9 @@ std::string Explain(const ScanPlan& plan, bool files) {
     text += fmt::format("rows        {} after snapshot {}\n", plan.changes ? "changed" : "appended",
                         *plan.after_snapshot_id);
   }
+  if (plan.files_named) {
+    text += fmt::format("files       only {} that were named\n", *plan.files_named);
+  }
   text += "columns    ";
   for (const iceberg::Field& field : plan.projection->fields()) text += " " + field.name;
   text += fmt::format("\nfilter      {}\n", iceberg::ToString(plan.filter, *plan.table_schema));
@@ -125,6 +128,7 @@ std::string ToJson(const ScanPlan& plan) {
   if (plan.snapshot_id) object["snapshot-id"] = *plan.snapshot_id;
   if (plan.after_snapshot_id) object["after-snapshot-id"] = *plan.after_snapshot_id;
   if (plan.changes) object["changes"] = true;
+  if (plan.files_named) object["files-named"] = *plan.files_named;
   bj::array columns;
   for (const iceberg::Field& field : plan.projection->fields()) columns.emplace_back(field.name);
   object["columns"] = std::move(columns);

@@ -145,6 +145,9 @@ Result<ScanPlan> StartPlan(const TableMetadata& metadata, const ScanRequest& req
   plan.after_snapshot_id = request.after_snapshot;
   PK_CHECK(snapshot != nullptr || !request.after_snapshot,
            NotFound(fmt::format("the table has no snapshot {}", *request.after_snapshot)));
+  PK_CHECK(!request.changes || !request.files,
+           InvalidArgument("changes are told of a whole table, not of some of its files"));
+  if (request.files) plan.files_named = int64_t(request.files->size());
   if (snapshot != nullptr) plan.snapshot_id = snapshot->snapshot_id;
   return plan;
 }
@@ -159,15 +162,23 @@ Result<ScanPlan> PlanScan(storage::Storage& storage, const TableMetadata& metada
            InvalidArgument(fmt::format("a limit must not be negative: {}", *request.limit)));
   const auto snapshot = PK_TRY(SelectSnapshot(metadata, request.snapshot));
   ScanPlan plan = PK_TRY(StartPlan(metadata, request, snapshot.get()));
-  if (snapshot == nullptr) return plan;
-  Planning planning(storage, metadata, plan, ThreadsOf(options.threads));
-  if (!request.after_snapshot) {
-    PK_TRY(planning.Run(*snapshot));
+  const bool no_files = request.files && request.files->empty();
+  if (snapshot == nullptr) {
+    PK_CHECK(!request.files || no_files,
+             FailedPrecondition(fmt::format("the table has no rows yet, nor data file {}",
+                                            request.files->front())));
     return plan;
   }
-  const auto snapshots = PK_TRY(
-      ChangesAfter(metadata, *request.after_snapshot, snapshot->snapshot_id, request.changes));
-  PK_TRY(request.changes ? planning.RunChanges(snapshots) : planning.RunAppends(snapshots));
+  Planning planning(storage, metadata, plan, ThreadsOf(options.threads), request.files);
+  if (!request.after_snapshot) {
+    if (!no_files) PK_TRY(planning.Run(*snapshot));
+  } else {
+    const auto snapshots = PK_TRY(
+        ChangesAfter(metadata, *request.after_snapshot, snapshot->snapshot_id, request.changes));
+    if (no_files) return plan;
+    PK_TRY(request.changes ? planning.RunChanges(snapshots) : planning.RunAppends(snapshots));
+  }
+  PK_TRY(planning.CheckFound());
   return plan;
 }
 
@@ -176,7 +187,8 @@ Result<WholePlan> PlanWhole(storage::Storage& storage, const TableMetadata& meta
   const auto snapshot = metadata.current_snapshot();
   WholePlan whole{.scan = PK_TRY(StartPlan(metadata, {}, snapshot.get()))};
   if (snapshot == nullptr) return whole;
-  Planning planning(storage, metadata, whole.scan, ThreadsOf(threads));
+  const std::optional<std::vector<std::string>> all_files;
+  Planning planning(storage, metadata, whole.scan, ThreadsOf(threads), all_files);
   whole.complete = PK_TRY(planning.RunWhole(*snapshot, place));
   return whole;
 }

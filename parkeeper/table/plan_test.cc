@@ -244,6 +244,84 @@ TEST(Plan, RefusesWhatIsMoreThanAppends) {
   EXPECT_THAT(table.Plan(After(first)), IsErrorWith(ErrorCode::kFailedPrecondition, "has expired"));
 }
 
+ScanRequest Only(Lines files, const std::string& filter = "true") {
+  return {.filter = iceberg::ParseExpression(filter).value(),
+          .columns = {},
+          .snapshot = {},
+          .limit = {},
+          .files = std::move(files)};
+}
+
+TEST(Plan, ReadsTheFilesThatAreNamedAndNoOthers) {
+  TableInMemory table({.partition_by = "cat"});
+  PK_ASSERT_OK(const auto old, table.Write(SampleRows(0, 40)));
+  table.Commit(old.files);
+  PK_ASSERT_OK(const auto young, table.Write(SampleRows(40, 80)));
+  table.Commit(young.files);
+  const auto& hidden = old.files[0];
+  table.Commit({table.WritePositionDeletes({{hidden.location, 0}}, hidden.partition)},
+               iceberg::ManifestContent::kDeletes);
+  const Lines first = table.RowsOf(hidden), other = table.RowsOf(young.files[1]);
+  Lines expected(first.begin() + 1, first.end());
+  expected.insert(expected.end(), other.begin(), other.end());
+  const Lines named = {young.files[1].location, hidden.location, hidden.location};
+  PK_ASSERT_OK(const Lines rows, table.Read(table.Plan(Only(named))));
+  EXPECT_EQ(testing::Sorted(rows), testing::Sorted(expected));
+  PK_ASSERT_OK(const ScanPlan plan, table.Plan(Only(named, "cat = 'none'")));
+  EXPECT_EQ(plan.tasks.size(), 0u);
+  EXPECT_EQ(plan.counts.files, 2);
+  EXPECT_EQ(plan.counts.files_skipped_by_partition, 2);
+  EXPECT_NE(Explain(plan).find("only 3 that were named"), std::string::npos);
+  EXPECT_NE(ToJson(plan).find("\"files-named\":3"), std::string::npos);
+  PK_ASSERT_OK(const ScanPlan none, table.Plan(Only({})));
+  EXPECT_EQ(none.tasks.size(), 0u);
+  EXPECT_EQ(none.counts.manifests, 0);
+}
+
+TEST(Plan, ReadsAFileTwiceThatIsThereTwice) {
+  TableInMemory table;
+  PK_ASSERT_OK(const auto written, table.Write(SampleRows(0, 10)));
+  table.Commit(written.files);
+  table.Commit(written.files);
+  EXPECT_THAT(table.Read(table.Plan(Only({written.files[0].location}))),
+              testing::IsOkAnd(::testing::SizeIs(20)));
+}
+
+TEST(Plan, NamesTheFileThatTheSnapshotDoesNotHave) {
+  TableInMemory table({.partition_by = "cat"});
+  EXPECT_THAT(table.Plan(Only({"x"})), IsErrorWith(ErrorCode::kFailedPrecondition, "data file x"));
+  EXPECT_THAT(table.Plan(Only({})), IsOk());
+  PK_ASSERT_OK(const auto old, table.Write(SampleRows(0, 40)));
+  const int64_t first = table.Commit(old.files);
+  PK_ASSERT_OK(const auto young, table.Write(SampleRows(40, 80)));
+  const int64_t second = table.Commit(young.files);
+  const std::string before = old.files[0].location, after = young.files[0].location;
+  // Whatever the filter leaves out.
+  for (const char* filter : {"true", "cat = 'c0'", "cat = 'none'", "id < 0", "false"}) {
+    EXPECT_THAT(table.Plan(Only({before, "memory://lake/gone"}, filter)),
+                IsErrorWith(ErrorCode::kFailedPrecondition, "data file memory://lake/gone"))
+        << filter;
+    EXPECT_THAT(table.Plan(Only({before, after}, filter)), IsOk()) << filter;
+  }
+  ScanRequest appended = Only({after});
+  appended.after_snapshot = first;
+  EXPECT_THAT(table.Read(table.Plan(appended)), testing::IsOkAnd(::testing::SizeIs(10)));
+  appended.files->push_back(before);
+  EXPECT_THAT(table.Plan(appended), IsErrorWith(ErrorCode::kFailedPrecondition, before));
+  appended.files->clear();
+  EXPECT_THAT(table.Read(table.Plan(appended)), testing::IsOkAnd(::testing::SizeIs(0)));
+  ScanRequest past = Only({after});
+  past.snapshot = first;
+  EXPECT_THAT(table.Plan(past), IsErrorWith(ErrorCode::kFailedPrecondition, after));
+  // What was taken away again, and what an append cannot tell.
+  table.Replace({Existing(old.files[0], first), Existing(young.files[1], second)}, "overwrite");
+  EXPECT_THAT(table.Plan(Only({after})), IsErrorWith(ErrorCode::kFailedPrecondition, after));
+  appended.files = Lines();
+  EXPECT_THAT(table.Plan(appended), IsErrorWith(ErrorCode::kUnsupported, "did more than append"));
+  appended.changes = true;
+  EXPECT_THAT(table.Plan(appended), IsErrorWith(ErrorCode::kInvalidArgument, "some of its files"));
+}
+
 TEST(Plan, ReadsManifestsOfVersion1) {
   TableInMemory table({.partition_by = "cat"});
   PK_ASSERT_OK(const auto written, table.Write(SampleRows(0, 100)));

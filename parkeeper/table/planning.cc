@@ -53,12 +53,16 @@ void Add(const PlanCounts& part, PlanCounts& counts) {
 }  // namespace
 
 Planning::Planning(storage::Storage& storage, const iceberg::TableMetadata& metadata,
-                   ScanPlan& plan, int threads)
+                   ScanPlan& plan, int threads,
+                   const std::optional<std::vector<std::string>>& files)
     : storage_(storage),
       metadata_(metadata),
       plan_(plan),
       threads_(threads),
-      deletes_(metadata, plan.table_schema) {}
+      deletes_(metadata, plan.table_schema),
+      files_(files),
+      named_(files ? std::unordered_set<std::string_view>(files->begin(), files->end())
+                   : std::unordered_set<std::string_view>()) {}
 
 Result<> Planning::Run(const iceberg::Snapshot& snapshot) {
   Manifests data, deletes;
@@ -162,6 +166,8 @@ Result<bool> Planning::Consider(const ManifestFile& manifest, int64_t files) {
   ++plan_.counts.manifests;
   const SpecFilter& filter = *PK_TRY(FilterOf(manifest.spec_id).With(manifest.location));
   if (!plan_.filter.is_false() && filter.rows.MightMatch(manifest)) return true;
+  // It may have a file that was asked for, which no row has to pass for.
+  if (files_) return true;
   ++plan_.counts.manifests_skipped_by_partition;
   plan_.counts.files_in_skipped_manifests += files;
   return false;
@@ -227,6 +233,7 @@ Result<> Planning::ReadManifests(const Manifests& manifests, const Readings& rea
   }));
   for (ManifestTasks& part : found) {
     Add(part.counts, plan_.counts);
+    for (std::string& location : part.found) found_.insert(std::move(location));
     for (FileTask& task : part.tasks) {
       plan_.bytes += task.file.file_size;
       plan_.rows_most += task.file.record_count;
@@ -248,6 +255,10 @@ Result<> Planning::ReadManifest(const ManifestFile& manifest, const manifest::Re
              Corrupt(fmt::format("a delete file among data files: {}", entries.location[row])));
     const auto wanted = readings(manifest, entries.status[row], entries.snapshot_id[row]);
     if (wanted.empty()) continue;
+    if (files_) {
+      if (!named_.contains(entries.location[row])) continue;
+      out.found.emplace_back(entries.location[row]);
+    }
     ++out.counts.files;
     if (!filter.rows.Matches(entries, row)) {
       ++out.counts.files_skipped_by_partition;
@@ -273,6 +284,20 @@ Result<> Planning::ReadManifest(const ManifestFile& manifest, const manifest::Re
       if (reading.deletes != nullptr) made.deletes = reading.deletes->Find(target);
       out.tasks.push_back(std::move(made));
     }
+  }
+  return {};
+}
+
+Result<> Planning::CheckFound() const {
+  if (!files_) return {};
+  for (const std::string& location : *files_) {
+    PK_CHECK(found_.contains(location),
+             FailedPrecondition(fmt::format(
+                 "snapshot {} {} data file {}", *plan_.snapshot_id,
+                 plan_.after_snapshot_id
+                     ? fmt::format("has not, since snapshot {}, appended", *plan_.after_snapshot_id)
+                     : "does not have",
+                 location)));
   }
   return {};
 }

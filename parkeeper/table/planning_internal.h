@@ -7,6 +7,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "parkeeper/base/result.h"
@@ -60,6 +63,7 @@ Result<WholePlan> PlanWhole(storage::Storage& storage, const iceberg::TableMetad
 struct ManifestTasks {
   std::vector<FileTask> tasks;
   PlanCounts counts;
+  std::vector<std::string> found;  // of the files that were asked for by location
 };
 
 // The columns that tell changes, with their reserved ids.
@@ -67,8 +71,9 @@ const std::vector<iceberg::Field>& ChangeColumns();
 
 class Planning {
  public:
+  // `files`: as of ScanRequest; outlives the planning.
   Planning(storage::Storage& storage, const iceberg::TableMetadata& metadata, ScanPlan& plan,
-           int threads);
+           int threads, const std::optional<std::vector<std::string>>& files);
 
   // All rows of the snapshot.
   Result<> Run(const iceberg::Snapshot& snapshot);
@@ -80,6 +85,8 @@ class Planning {
   Result<> RunAppends(const iceberg::Snapshots& appends);
   // What these snapshots did to rows.
   Result<> RunChanges(const iceberg::Snapshots& snapshots);
+  // After the run: kFailedPrecondition names a file that was asked for and is not there.
+  Result<> CheckFound() const;
 
  private:
   using Manifests = std::vector<iceberg::ManifestFile>;
@@ -115,6 +122,9 @@ class Planning {
   const int threads_;
   DeleteFiles deletes_;
   std::map<int32_t, SpecFilter> filters_;
+  const std::optional<std::vector<std::string>>& files_;
+  const std::unordered_set<std::string_view> named_;  // files_, if there are any
+  std::unordered_set<std::string> found_;             // of them
 };
 
 }  // namespace pk::table

@@ -36,6 +36,8 @@ struct ScanRequest {
   std::optional<int64_t> after_snapshot = std::nullopt;
   // With `after_snapshot`: rows that were deleted since, too, each row with what became of it.
   bool changes = false;
+  // Only rows of these data files, by location, in any order; empty: no rows.
+  std::optional<std::vector<std::string>> files = std::nullopt;
 };
 
 // Columns of a scan of changes, after those of the table (spec, "Reserved Field IDs"; as in
@@ -78,7 +80,7 @@ struct FileTask {
 struct PlanCounts {
   int64_t manifests = 0;                       // of the snapshot, or of the appends
   int64_t manifests_skipped_by_partition = 0;  // by their partition summaries
-  int64_t files = 0;                           // in manifests that were read
+  int64_t files = 0;  // in manifests that were read; of files that were named: those
   int64_t files_skipped_by_partition = 0;
   int64_t files_skipped_by_metrics = 0;
   int64_t files_in_skipped_manifests = 0;  // as far as the list says, which v1 need not
@@ -91,6 +93,7 @@ struct ScanPlan {
   std::optional<int64_t> snapshot_id;                   // none: the table has no rows yet
   std::optional<int64_t> after_snapshot_id;             // as asked for
   bool changes = false;                                 // as asked for
+  std::optional<int64_t> files_named;                   // how many were asked for by location
   std::shared_ptr<const iceberg::Schema> table_schema;  // of the snapshot
   std::shared_ptr<const iceberg::Schema> projection;
   iceberg::BoundExpression filter;
@@ -132,6 +135,10 @@ struct PlanOptions {
 // inserts. Rows of data files that a snapshot removed are deletes, as far as its parent showed
 // them, and so are rows that its delete files hid; rows of data files that it added are inserts. So
 // a row that a file was rewritten for is told twice, though it did not change.
+//
+// With `files`: kFailedPrecondition names one that the snapshot does not have, or that was not
+// appended since `after_snapshot`, whatever the filter says of it. A file that is there twice is
+// read twice. All manifests are read to find them. kInvalidArgument together with `changes`.
 Result<ScanPlan> PlanScan(storage::Storage& storage, const iceberg::TableMetadata& metadata,
                           const ScanRequest& request, const PlanOptions& options = {});
 
