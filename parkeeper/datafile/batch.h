@@ -70,12 +70,20 @@ Result<std::vector<PartitionRows>> SplitByPartition(const Batch& batch,
 Result<std::vector<Batch>> Sort(const std::vector<Batch>& batches, const iceberg::Schema& schema,
                                 const iceberg::SortOrder& order, int64_t batch_rows = 65'536);
 
-// `batch`, whose columns are those of `from`, with the columns of `to`, matched by name (structs
-// member by member, order free): widening and exact conversions are made, a missing optional column
-// is null. kInvalidArgument names the column and the reason: unknown column, missing required
-// column, null in a required column, a value that does not fit (with its row number in the batch).
+// `batch`, whose columns are those of `from`, with the columns of `to`, matched by name, exactly or
+// else without regard to the case of ASCII letters (structs member by member, order free). Widening
+// and exact conversions are made: between integers and decimals of any size as far as the values
+// go, to floats from what they hold exactly, dates to timestamps, strings to and from UTF-8 bytes,
+// text to uuids, bytes to a fixed of their length. A missing optional column is null.
+// kInvalidArgument names the column and the reason: unknown column, missing required column, types
+// that do not convert, null in a required column, a value that does not fit (with its row number in
+// the batch).
 Result<Batch> Conform(const Batch& batch, const iceberg::Schema& from, const iceberg::Schema& to);
 // Whether Conform can work for these schemas, before any row is read.
 Result<> CheckConforms(const iceberg::Schema& from, const iceberg::Schema& to);
+// The rows of `source`, as an SQL query's, with the columns of a table. Errors of CheckConforms at
+// once, those of values as their batch comes, with their row from the first batch on.
+Result<std::unique_ptr<BatchSource>> ConformTo(std::unique_ptr<BatchSource> source,
+                                               std::shared_ptr<const iceberg::Schema> schema);
 
 }  // namespace pk::datafile

@@ -12,29 +12,37 @@
 namespace pk::datafile {
 namespace {
 
-// Where `to`'s columns stand in `from`; -1 for a missing one.
-Result<std::vector<int>> Positions(const iceberg::Schema& from, const iceberg::Schema& to) {
-  std::vector<int> positions;
-  for (const auto& field : to.fields()) {
-    int position = -1;
-    for (size_t i = 0; i < from.fields().size(); ++i)
-      if (from.fields()[i].name == field.name) position = static_cast<int>(i);
-    PK_CHECK(position >= 0 || !field.required,
-             InvalidArgument(fmt::format("column '{}' is required and missing", field.name)));
-    positions.push_back(position);
+class ConformingSource final : public BatchSource {
+ public:
+  ConformingSource(std::shared_ptr<const iceberg::Schema> schema,
+                   std::unique_ptr<BatchSource> source)
+      : schema_(std::move(schema)), source_(std::move(source)) {}
+
+  const iceberg::Schema& schema() const override { return *schema_; }
+
+  Result<std::optional<Batch>> Next() override {
+    const std::optional<Batch> batch = PK_TRY(source_->Next());
+    if (!batch) return batch;
+    auto conformed = Conform(*batch, source_->schema(), *schema_);
+    if (!conformed.ok()) {
+      Error failure = std::move(conformed).error();
+      if (rows_before_ == 0) return failure;
+      return std::move(failure).With(fmt::format("behind row {}", rows_before_));
+    }
+    rows_before_ += batch->num_rows();
+    return std::optional<Batch>(*std::move(conformed));
   }
-  for (const auto& field : from.fields()) {
-    bool known = false;
-    for (const auto& wanted : to.fields()) known |= wanted.name == field.name;
-    PK_CHECK(known, InvalidArgument(fmt::format("column '{}' is not in the table", field.name)));
-  }
-  return positions;
-}
+
+ private:
+  const std::shared_ptr<const iceberg::Schema> schema_;
+  const std::unique_ptr<BatchSource> source_;
+  int64_t rows_before_ = 0;
+};
 
 }  // namespace
 
 Result<> CheckConforms(const iceberg::Schema& from, const iceberg::Schema& to) {
-  const std::vector<int> positions = PK_TRY(Positions(from, to));
+  const std::vector<int> positions = PK_TRY(MatchNames(from.fields(), to.fields(), "column"));
   for (size_t i = 0; i < positions.size(); ++i) {
     if (positions[i] < 0) continue;
     const auto& source = from.fields()[static_cast<size_t>(positions[i])];
@@ -45,7 +53,7 @@ Result<> CheckConforms(const iceberg::Schema& from, const iceberg::Schema& to) {
 }
 
 Result<Batch> Conform(const Batch& batch, const iceberg::Schema& from, const iceberg::Schema& to) {
-  const std::vector<int> positions = PK_TRY(Positions(from, to));
+  const std::vector<int> positions = PK_TRY(MatchNames(from.fields(), to.fields(), "column"));
   PK_CHECK(batch.rows->num_columns() == static_cast<int>(from.fields().size()),
            InvalidArgument(fmt::format("a batch has {} columns where its schema has {}",
                                        batch.rows->num_columns(), from.fields().size())));
@@ -65,6 +73,12 @@ Result<Batch> Conform(const Batch& batch, const iceberg::Schema& from, const ice
   }
   return Batch{arrow::RecordBatch::Make(arrow::schema(std::move(held)), batch.num_rows(),
                                         std::move(columns))};
+}
+
+Result<std::unique_ptr<BatchSource>> ConformTo(std::unique_ptr<BatchSource> source,
+                                               std::shared_ptr<const iceberg::Schema> schema) {
+  PK_TRY(CheckConforms(source->schema(), *schema));
+  return std::make_unique<ConformingSource>(std::move(schema), std::move(source));
 }
 
 }  // namespace pk::datafile

@@ -123,6 +123,88 @@ TEST(Conform, OrdersColumnsByNameAndFillsMissingOnesWithNull) {
   EXPECT_EQ(batch.rows->column(last + 1)->null_count(), 30);
 }
 
+TEST(Conform, ReadsTextAsUuidsAndBytesAsFixeds) {
+  const std::string text = R"(["00112233-4455-6677-8899-AABBCCDDEEFF", null])";
+  const iceberg::Type fixed = iceberg::Fixed(2);
+  PK_ASSERT_OK(auto uuids, Conformed(PrimitiveKind::kString, text, PrimitiveKind::kUuid));
+  const auto& bytes = static_cast<const arrow::FixedSizeBinaryArray&>(*uuids);
+  EXPECT_EQ(bytes.GetView(0), std::string_view("\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb"
+                                               "\xcc\xdd\xee\xff",
+                                               16));
+  EXPECT_TRUE(bytes.IsNull(1));
+  ExpectConforms(PrimitiveKind::kBinary, R"(["ab", null, "cd"])", fixed, R"(["ab", null, "cd"])");
+  ExpectConforms(iceberg::ListType{1, false, PrimitiveKind::kBinary}, R"([["ab"], null])",
+                 iceberg::ListType{1, false, fixed}, R"([["ab"], null])");
+  EXPECT_THAT(Conformed(PrimitiveKind::kString, R"([null, "0011"])", PrimitiveKind::kUuid),
+              IsErrorWith(kBad, "row 1: column 'qty': 0011 does not fit uuid"));
+  EXPECT_THAT(Conformed(PrimitiveKind::kBinary, R"(["ab", "abc"])", fixed),
+              IsErrorWith(kBad, "row 1: column 'qty': 3 bytes do not fit fixed[2]"));
+  // Strings may be dictionaries.
+  const auto from = One(PrimitiveKind::kString);
+  const auto dictionary = Array(arrow::dictionary(arrow::int32(), arrow::utf8()),
+                                R"(["00112233-4455-6677-8899-aabbccddeeff", null])");
+  PK_ASSERT_OK(
+      auto batch,
+      Conform({arrow::RecordBatch::Make(arrow::schema({arrow::field("qty", dictionary->type())}), 2,
+                                        {dictionary})},
+              from, One(PrimitiveKind::kUuid)));
+  EXPECT_TRUE(batch.rows->column(0)->Equals(uuids));
+}
+
+iceberg::Schema Columns(const std::vector<std::string>& names) {
+  iceberg::StructType columns;
+  for (const std::string& name : names) {
+    columns.fields.push_back({.id = int32_t(columns.fields.size() + 1),
+                              .name = name,
+                              .required = false,
+                              .type = PrimitiveKind::kInt});
+  }
+  return iceberg::Schema(columns);
+}
+
+TEST(Conform, FindsColumnsAndMembersInAnyCase) {
+  const auto rows = testing::RandomRows(Columns({"QTY", "b", "A", "a"}), 10, 4, {});
+  PK_ASSERT_OK(auto batch, Conform(Batch{rows}, Columns({"QTY", "b", "A", "a"}),
+                                   Columns({"a", "A", "B", "new", "qty"})));
+  EXPECT_EQ(batch.rows->column(0).get(), rows->column(3).get());
+  EXPECT_EQ(batch.rows->column(1).get(), rows->column(2).get());
+  EXPECT_EQ(batch.rows->column(2).get(), rows->column(1).get());
+  EXPECT_EQ(batch.rows->column(3)->null_count(), 10);
+  EXPECT_EQ(batch.rows->column(4).get(), rows->column(0).get());
+  // Only one column may have the name, and only one may want it.
+  EXPECT_THAT(CheckConforms(Columns({"qTy", "Qty"}), Columns({"qty"})),
+              IsErrorWith(kBad, "is not in the table"));
+  EXPECT_THAT(CheckConforms(Columns({"qty", "Qty"}), Columns({"qty"})),
+              IsErrorWith(kBad, "column 'Qty' is not in the table"));
+  EXPECT_THAT(CheckConforms(Columns({"AB"}), Columns({"Ab", "aB"})),
+              IsErrorWith(kBad, "column 'AB' is not in the table"));
+  EXPECT_THAT(CheckConforms(Columns({"Ä"}), Columns({"ä"})),
+              IsErrorWith(kBad, "column 'Ä' is not in the table"));
+  ExpectConforms(Columns({"X", "y"}).type(), R"([{"X": 1, "y": 2}])", Columns({"Y", "x"}).type(),
+                 R"([{"Y": 2, "x": 1}])");
+}
+
+TEST(Conform, TakesASourceWhoseRowsItCounts) {
+  const auto from = One(PrimitiveKind::kLong);
+  const auto batch = [&](const std::string& json) {
+    const auto column = Array(arrow::int64(), json);
+    return Batch{arrow::RecordBatch::Make(ToArrowSchema(from), column->length(), {column})};
+  };
+  const auto to = std::make_shared<const iceberg::Schema>(One(PrimitiveKind::kInt, false, "Qty"));
+  PK_ASSERT_OK(
+      auto source,
+      ConformTo(SourceOf(from, {batch("[1, 2]"), batch("[3]"), batch("[4, 3000000000]")}), to));
+  EXPECT_EQ(source->schema().type(), to->type());
+  PK_ASSERT_OK(auto first, source->Next());
+  EXPECT_TRUE(first->rows->column(0)->Equals(Array(arrow::int32(), "[1, 2]")));
+  EXPECT_THAT(source->Next(), IsOk());
+  EXPECT_THAT(source->Next(),
+              IsErrorWith(kBad, "behind row 3: row 1: column 'Qty': 3000000000 does not fit int"));
+  EXPECT_THAT(ConformTo(SourceOf(from, {}),
+                        std::make_shared<const iceberg::Schema>(One(PrimitiveKind::kString))),
+              IsErrorWith(kBad, "column 'qty': long does not convert to string"));
+}
+
 TEST(Conform, ReachesIntoStructsListsAndMaps) {
   iceberg::StructType inner{
       {{.id = 2, .name = "b", .required = false, .type = PrimitiveKind::kLong, .doc = {}},

@@ -1,5 +1,7 @@
+#include <arrow/array/array_binary.h>
 #include <arrow/array/array_dict.h>
 #include <arrow/array/array_nested.h>
+#include <arrow/array/builder_binary.h>
 #include <arrow/array/util.h>
 #include <arrow/buffer.h>
 #include <arrow/compute/api_vector.h>
@@ -11,8 +13,11 @@
 #include <arrow/util/bitmap_ops.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
+#include <map>
 
+#include "parkeeper/base/ids.h"
 #include "parkeeper/datafile/arrow_adapter_internal.h"
 #include "parkeeper/datafile/arrow_schema_internal.h"
 #include "parkeeper/datafile/convert_internal.h"
@@ -49,34 +54,28 @@ bool PrimitiveConverts(const PrimitiveType& from, const PrimitiveType& to) {
     case PrimitiveKind::kBinary:
       return from.kind == PrimitiveKind::kString;
     case PrimitiveKind::kUuid:
-      return from.kind == PrimitiveKind::kFixed && from.length == 16;
+      return from.kind == PrimitiveKind::kString ||
+             (from.kind == PrimitiveKind::kFixed && from.length == 16);
     case PrimitiveKind::kFixed:
-      return from.kind == PrimitiveKind::kUuid && to.length == 16;
+      return from.kind == PrimitiveKind::kBinary ||
+             (from.kind == PrimitiveKind::kUuid && to.length == 16);
     default:
       return false;
   }
 }
 
-const iceberg::Field* FindField(const std::vector<iceberg::Field>& fields, const std::string& name,
-                                size_t* position = nullptr) {
-  for (size_t i = 0; i < fields.size(); ++i) {
-    if (fields[i].name != name) continue;
-    if (position != nullptr) *position = i;
-    return &fields[i];
-  }
-  return nullptr;
+std::string Folded(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? char(c + ('a' - 'A')) : c;
+  return out;
 }
 
 Result<> CheckStruct(const iceberg::StructType& from, const iceberg::StructType& to) {
-  for (const auto& field : from.fields)
-    PK_CHECK(FindField(to.fields, field.name) != nullptr,
-             InvalidArgument(fmt::format("the table has no member '{}'", field.name)));
-  for (const auto& field : to.fields) {
-    const iceberg::Field* source = FindField(from.fields, field.name);
-    PK_CHECK(source != nullptr || !field.required,
-             InvalidArgument(fmt::format("required member '{}' is missing", field.name)));
-    if (source != nullptr)
-      PK_TRY(CheckConverts(source->type, field.type).With(fmt::format("member '{}'", field.name)));
+  const std::vector<int> places = PK_TRY(MatchNames(from.fields, to.fields, "member"));
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (places[i] < 0) continue;
+    PK_TRY(CheckConverts(from.fields[size_t(places[i])].type, to.fields[i].type)
+               .With(fmt::format("member '{}'", to.fields[i].name)));
   }
   return {};
 }
@@ -169,6 +168,31 @@ Result<ArrayPtr> CastDictionary(const ArrayPtr& array, const PrimitiveType& to) 
       kBadValue);
 }
 
+// Texts as UUIDs, and bytes as fixeds of their very length.
+Result<ArrayPtr> ToFixed(ArrayPtr array, const PrimitiveType& to) {
+  const bool is_text = to.kind == PrimitiveKind::kUuid;
+  array = PK_TRY(FromArrow(Cast(array, is_text ? arrow::utf8() : arrow::binary()), kBadValue));
+  const auto& values = static_cast<const arrow::BinaryArray&>(*array);
+  arrow::FixedSizeBinaryBuilder builder(ToArrowType(to));
+  PK_TRY(FromArrow(builder.Reserve(values.length())));
+  for (int64_t i = 0; i < values.length(); ++i) {
+    if (values.IsNull(i)) {
+      builder.UnsafeAppendNull();
+    } else if (is_text) {
+      const auto uuid = Uuid::Parse(values.GetView(i));
+      PK_CHECK(uuid.ok(), Unfit(values, i, to));
+      builder.UnsafeAppend(uuid->bytes.data());
+    } else {
+      const std::string_view bytes = values.GetView(i);
+      PK_CHECK(int64_t(bytes.size()) == int64_t(to.length),
+               InvalidArgument(fmt::format("{} bytes do not fit {}", bytes.size(),
+                                           iceberg::ToString(iceberg::Type(to)))));
+      builder.UnsafeAppend(bytes.data());
+    }
+  }
+  return FromArrow(builder.Finish());
+}
+
 Result<ArrayPtr> ConvertPrimitive(const ArrayPtr& given, const PrimitiveType& from,
                                   const PrimitiveType& to) {
   if (IsHeldAs(*given->type(), to)) return given;
@@ -178,6 +202,10 @@ Result<ArrayPtr> ConvertPrimitive(const ArrayPtr& given, const PrimitiveType& fr
                                        iceberg::ToString(iceberg::Type(to)))));
   ArrayPtr array = PK_TRY(Unwrap(given));
   if (IsHeldAs(*array->type(), to)) return array;
+  if ((to.kind == PrimitiveKind::kUuid && from.kind == PrimitiveKind::kString) ||
+      (to.kind == PrimitiveKind::kFixed && from.kind == PrimitiveKind::kBinary)) {
+    return ToFixed(std::move(array), to);
+  }
   if (array->type_id() == arrow::Type::DICTIONARY) return CastDictionary(array, to);
   return CastValues(array, to);
 }
@@ -199,19 +227,19 @@ Result<ArrayPtr> ConvertStruct(const ArrayPtr& array, const iceberg::StructType&
                array->num_fields() == static_cast<int>(from.fields.size()),
            InvalidArgument("the column is no struct of the members stated"));
   const auto& rows = static_cast<const arrow::StructArray&>(*array);
-  PK_TRY(CheckStruct(from, to));
+  const std::vector<int> places = PK_TRY(MatchNames(from.fields, to.fields, "member"));
   arrow::ArrayVector members;
   arrow::FieldVector fields;
-  for (const auto& field : to.fields) {
-    size_t position = 0;
-    const iceberg::Field* source = FindField(from.fields, field.name, &position);
+  for (size_t i = 0; i < places.size(); ++i) {
+    const iceberg::Field& field = to.fields[i];
     ArrayPtr member;
-    if (source == nullptr) {
+    if (places[i] < 0) {
       member = PK_TRY(FromArrow(arrow::MakeArrayOfNull(ToArrowType(field.type), array->length())));
     } else {
       const std::string trail = fmt::format("member '{}'", field.name);
-      member = PK_TRY(
-          Convert(rows.field(static_cast<int>(position)), source->type, field.type).With(trail));
+      member =
+          PK_TRY(Convert(rows.field(places[i]), from.fields[size_t(places[i])].type, field.type)
+                     .With(trail));
       if (field.required) PK_TRY(CheckNoNull(*member, array.get()).With(trail));
     }
     fields.push_back(ToArrowField(field)->WithType(member->type()));
@@ -364,6 +392,36 @@ std::shared_ptr<arrow::DataType> PlainType(const std::shared_ptr<arrow::DataType
 }
 
 }  // namespace
+
+Result<std::vector<int>> MatchNames(const std::vector<iceberg::Field>& from,
+                                    const std::vector<iceberg::Field>& to, std::string_view what) {
+  std::map<std::string, int, std::less<>> exact, folded;  // places not taken yet
+  for (size_t i = 0; i < from.size(); ++i) exact.emplace(from[i].name, int(i));
+  std::vector<int> places(to.size(), -1);
+  std::map<std::string, int> wanted;  // how often, by folded name
+  for (size_t i = 0; i < to.size(); ++i) {
+    if (const auto found = exact.find(to[i].name); found != exact.end()) {
+      places[i] = found->second;
+      exact.erase(found);
+    }
+    ++wanted[Folded(to[i].name)];
+  }
+  for (const auto& [name, place] : exact) folded.emplace(Folded(name), place);
+  for (size_t i = 0; i < to.size(); ++i) {
+    const auto found = folded.find(Folded(to[i].name));
+    // Where names differ by their case only, the case counts.
+    if (places[i] < 0 && found != folded.end() && wanted[found->first] == 1) {
+      places[i] = found->second;
+    }
+    PK_CHECK(places[i] >= 0 || !to[i].required,
+             InvalidArgument(fmt::format("{} '{}' is required and missing", what, to[i].name)));
+  }
+  for (size_t i = 0; i < from.size(); ++i) {
+    PK_CHECK(std::ranges::find(places, int(i)) != places.end(),
+             InvalidArgument(fmt::format("{} '{}' is not in the table", what, from[i].name)));
+  }
+  return places;
+}
 
 Result<> CheckConverts(const iceberg::Type& from, const iceberg::Type& to) {
   if (from.is_primitive() && to.is_primitive()) {

@@ -6,11 +6,19 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "parkeeper/base/result.h"
 #include "parkeeper/iceberg/schema.h"
 
 namespace pk::datafile {
+
+// Where each of `to` stands in `from`, by its name, or else by one that is the same in any case of
+// ASCII letters; -1: nowhere. kInvalidArgument says of a `what` ("column") that it is nobody's, or
+// required and missing.
+Result<std::vector<int>> MatchNames(const std::vector<iceberg::Field>& from,
+                                    const std::vector<iceberg::Field>& to, std::string_view what);
 
 // Whether values of `from` can become values of `to` (some may still turn out not to fit).
 // kInvalidArgument names the member of nested types; the message goes behind "column 'name': ".
