@@ -20,13 +20,11 @@ Result<catalog::TableName> TableNameOf(const sql::NameInQuery& name) {
 }
 
 Result<std::unique_ptr<sql::Session>> OpenSql(Lake& lake, const sql::SessionOptions& options) {
-  auto metadata_of =
-      [&lake](
-          const sql::NameInQuery& name) -> Result<std::shared_ptr<const iceberg::TableMetadata>> {
+  auto present = [&lake](const sql::NameInQuery& name) -> Result<sql::TableState> {
     const auto table = PK_TRY(TableNameOf(name));
-    return PK_TRY(lake.catalog().LoadTable(table)).metadata;
+    return sql::TableState{.metadata = PK_TRY(lake.catalog().LoadTable(table)).metadata};
   };
-  return sql::Session::Open(lake.storage(), std::move(metadata_of), options);
+  return sql::Session::Open(lake.storage(), std::move(present), options);
 }
 
 }  // namespace pk::lake

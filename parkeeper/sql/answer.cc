@@ -37,6 +37,22 @@ class ColumnTypes {
   std::vector<DuckType> types_;
 };
 
+Result<> ToArrow(const DuckApi& api, DuckArrowOptions options, ColumnTypes& types,
+                 std::vector<std::string> names, ArrowSchema* out) {
+  names = UniqueNames(std::move(names));
+  std::vector<const char*> texts;
+  for (const std::string& name : names) texts.push_back(name.c_str());
+  return FromDuck(
+      api, api.to_arrow_schema(options, types.types().data(), texts.data(), names.size(), out));
+}
+
+Result<std::unique_ptr<OwnedStatement>> PrepareQuery(Engine& engine, const std::string& text) {
+  auto statement = PK_TRY(OwnedStatement::Prepare(engine, text));
+  PK_CHECK(engine.api().nparams(statement->get()) == 0,
+           InvalidArgument("parameters have no values here: write constants"));
+  return statement;
+}
+
 // What DuckDB 1.5 says, of a query that went well, to whom asks it for rows when there are none; of
 // one that failed it says more.
 constexpr std::string_view kClosed =
@@ -75,11 +91,7 @@ class Running {
       types.Add(api_.column_logical_type(result_.get(), i));
       names.emplace_back(api_.column_name(result_.get(), i));
     }
-    names = UniqueNames(std::move(names));
-    std::vector<const char*> texts;
-    for (const std::string& name : names) texts.push_back(name.c_str());
-    return FromDuck(api_, api_.to_arrow_schema(options_, types.types().data(), texts.data(),
-                                               names.size(), out));
+    return ToArrow(api_, options_, types, std::move(names), out);
   }
 
   Result<bool> FillRows(ArrowArray* out) {
@@ -128,13 +140,33 @@ std::vector<std::string> UniqueNames(std::vector<std::string> names) {
 
 Result<std::unique_ptr<datafile::BatchSource>> RunQuery(Engine& engine, const std::string& text,
                                                         std::stop_token stop) {
-  auto statement = PK_TRY(OwnedStatement::Prepare(engine, text));
-  PK_CHECK(engine.api().nparams(statement->get()) == 0,
-           InvalidArgument("parameters have no values here: write constants"));
+  auto statement = PK_TRY(PrepareQuery(engine, text));
   auto running = std::make_shared<Running>(engine, std::move(stop));
   PK_TRY(running->Start(std::move(statement)));
   return datafile::SourceOfRows([running](ArrowSchema* out) { return running->FillSchema(out); },
                                 [running](ArrowArray* out) { return running->FillRows(out); });
+}
+
+Result<iceberg::Schema> ColumnsOf(Engine& engine, const std::string& text) {
+  const auto statement = PK_TRY(PrepareQuery(engine, text));
+  const auto fill = [&](ArrowSchema* out) {
+    const DuckApi& api = engine.api();
+    ColumnTypes types(api);
+    std::vector<std::string> names;
+    for (uint64_t i = 0; i < api.prepared_statement_column_count(statement->get()); ++i) {
+      types.Add(api.prepared_statement_column_logical_type(statement->get(), i));
+      const char* name = api.prepared_statement_column_name(statement->get(), i);
+      names.emplace_back(name == nullptr ? "" : name);
+      api.free(const_cast<char*>(name));
+    }
+    DuckArrowOptions options = nullptr;
+    api.connection_get_arrow_options(engine.connection(), &options);
+    Result<> filled = ToArrow(api, options, types, std::move(names), out);
+    api.destroy_arrow_options(&options);
+    return filled;
+  };
+  const auto no_rows = [](ArrowArray*) -> Result<bool> { return false; };
+  return PK_TRY(datafile::SourceOfRows(fill, no_rows))->schema();
 }
 
 }  // namespace pk::sql

@@ -17,6 +17,9 @@ namespace pk::sql {
 Result<std::unique_ptr<datafile::BatchSource>> RunQuery(Engine& engine, const std::string& text,
                                                         std::stop_token stop);
 
+// The columns of those rows; nothing is run.
+Result<iceberg::Schema> ColumnsOf(Engine& engine, const std::string& text);
+
 // "id", "id" and "" as "id", "id_1" and "column_2": names that a file can hold. Pure.
 std::vector<std::string> UniqueNames(std::vector<std::string> names);
 

@@ -80,10 +80,13 @@ struct DuckApi {
   const char* (*prepare_error)(DuckPrepared);
   void (*destroy_prepare)(DuckPrepared*);
   uint64_t (*nparams)(DuckPrepared);
+  uint64_t (*prepared_statement_column_count)(DuckPrepared);
+  const char* (*prepared_statement_column_name)(DuckPrepared, uint64_t column);  // to be freed
   DuckType (*prepared_statement_column_logical_type)(DuckPrepared, uint64_t column);
   int (*execute_prepared_streaming)(DuckPrepared, DuckResult*);
 
   DuckArrowOptions (*result_get_arrow_options)(DuckResult*);
+  void (*connection_get_arrow_options)(DuckConnection, DuckArrowOptions*);
   void (*destroy_arrow_options)(DuckArrowOptions*);
   DuckError (*to_arrow_schema)(DuckArrowOptions, DuckType* types, const char** names,
                                uint64_t columns, ArrowSchema* out);

@@ -77,12 +77,15 @@ void ResolveQueries(Symbols& find, DuckApi& api) {
   find("prepare_error", api.prepare_error);
   find("destroy_prepare", api.destroy_prepare);
   find("nparams", api.nparams);
+  find("prepared_statement_column_count", api.prepared_statement_column_count);
+  find("prepared_statement_column_name", api.prepared_statement_column_name);
   find("prepared_statement_column_logical_type", api.prepared_statement_column_logical_type);
   find("execute_prepared_streaming", api.execute_prepared_streaming);
 }
 
 void ResolveArrowAndFunctions(Symbols& find, DuckApi& api) {
   find("result_get_arrow_options", api.result_get_arrow_options);
+  find("connection_get_arrow_options", api.connection_get_arrow_options);
   find("destroy_arrow_options", api.destroy_arrow_options);
   find("to_arrow_schema", api.to_arrow_schema);
   find("data_chunk_to_arrow", api.data_chunk_to_arrow);

@@ -27,19 +27,6 @@ std::optional<size_t> NumberBehind(std::string_view prefix, std::string_view tex
   return number;
 }
 
-// An entry of a plan node is a string, or several when it has line breaks.
-std::vector<std::string> Lines(const bj::object& extra, std::string_view key) {
-  std::vector<std::string> lines;
-  if (const bj::array* several = ArrayMember(extra, key)) {
-    for (const bj::value& line : *several) {
-      if (line.is_string()) lines.emplace_back(line.get_string());
-    }
-  } else if (std::string one = Member(extra, key); !one.empty()) {
-    lines.push_back(std::move(one));
-  }
-  return lines;
-}
-
 // The numbers of stand-ins, as often as they are named.
 std::vector<size_t> Mentions(std::string_view text) {
   std::string folded(text);
@@ -66,9 +53,9 @@ Result<> Visit(const bj::value& value, const std::string& filter, std::vector<Ta
   PK_CHECK(node != nullptr, Unsupported("DuckDB's plan has a form that is not known"));
   const bj::object* has_extra = ObjectMember(*node, "extra_info");
   const bj::object& extra = has_extra == nullptr ? NoMembers() : *has_extra;
-  if (const auto table = NumberBehind(kStandIn, Member(extra, "Function"))) {
+  if (const auto table = StandInNumber(Member(extra, "Function"))) {
     TableScan scan{.table = *table, .columns = {}, .filter = filter};
-    for (const std::string& name : Lines(extra, "Projections")) {
+    for (const std::string& name : TextsOf(extra, "Projections")) {
       const auto column = NumberBehind("c", name);
       PK_CHECK(column, Unsupported("DuckDB's plan has a column that is not known: " + name));
       scan.columns.insert(*column);
@@ -76,7 +63,7 @@ Result<> Visit(const bj::value& value, const std::string& filter, std::vector<Ta
     scans.push_back(std::move(scan));
   }
   // A text of several lines holds a line break in a constant: left alone.
-  const auto expression = Lines(extra, "Expression");
+  const auto expression = TextsOf(extra, "Expression");
   const std::string below =
       Member(*node, "name") == "FILTER" && expression.size() == 1 ? expression[0] : "";
   const bj::array* children = ArrayMember(*node, "children");
@@ -88,6 +75,7 @@ Result<> Visit(const bj::value& value, const std::string& filter, std::vector<Ta
 }  // namespace
 
 std::string StandInName(size_t number) { return fmt::format("{}{}", kStandIn, number); }
+std::optional<size_t> StandInNumber(std::string_view name) { return NumberBehind(kStandIn, name); }
 std::string ColumnName(size_t column) { return fmt::format("c{}", column); }
 
 Result<std::vector<TableScan>> ReadScans(std::string_view plan, size_t tables) {

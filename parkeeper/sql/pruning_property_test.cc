@@ -120,8 +120,8 @@ TEST(Pruning, NeverTakesARowAwayThatDuckDbWouldKeep) {
       for (int64_t id = first; id < first + 20; ++id) rows.push_back(draws.Row(id % 50 - 6));
       table.Append(rows);
     }
-    PK_ASSERT_OK(auto memory, tables.OverMemory("t"));
-    PK_ASSERT_OK(auto folder, tables.OverFolder("t"));
+    PK_ASSERT_OK(auto memory, tables.OverMemory());
+    PK_ASSERT_OK(auto folder, tables.OverFolder());
     for (int i = 0; i < 20; ++i) {
       const std::string filter = draws.Filter();
       const std::string query = "select * from s.t where ";

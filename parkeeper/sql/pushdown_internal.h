@@ -21,6 +21,8 @@ namespace pk::sql {
 // which are those of the table's schema: names that no text can be taken for.
 std::string StandInName(size_t number);
 std::string ColumnName(size_t column);
+// The table that a function of this name, in any case, stands for.
+std::optional<size_t> StandInNumber(std::string_view name);
 
 struct TableScan {
   size_t table = 0;

@@ -21,16 +21,22 @@ std::string Folded(std::string_view name) {
   return out;
 }
 
+// The state that the query names; "" where it names none.
+std::string AtText(const QueryTable& table) {
+  if (!table.at) return "";
+  const table::SnapshotSelector& snapshot = table.state.snapshot;
+  if (const auto* id = std::get_if<int64_t>(&snapshot)) return fmt::format(" at {}", *id);
+  if (const auto* time = std::get_if<table::AsOfTime>(&snapshot)) {
+    return " at " + iceberg::ToString(iceberg::Value(time->timestamp_ms * 1'000),
+                                      {.kind = iceberg::PrimitiveKind::kTimestamptz});
+  }
+  return " at " + std::get<std::string>(snapshot);
+}
+
 std::string Shown(const QueryTable& table) {
   std::string text;
   for (const std::string& part : table.name) text += (text.empty() ? "" : ".") + part;
-  if (const auto* id = std::get_if<int64_t>(&table.snapshot)) text += fmt::format(" at {}", *id);
-  if (const auto* time = std::get_if<table::AsOfTime>(&table.snapshot)) {
-    text += " at " + iceberg::ToString(iceberg::Value(time->timestamp_ms * 1'000),
-                                       {.kind = iceberg::PrimitiveKind::kTimestamptz});
-  }
-  if (const auto* ref = std::get_if<std::string>(&table.snapshot)) text += " at " + *ref;
-  return text;
+  return text + AtText(table);
 }
 
 // The namespace with dots between its levels; under another name where DuckDB has one of its own.
@@ -81,19 +87,22 @@ Result<> CheckColumns(const iceberg::Schema& schema) {
 // A plan that reads nothing but the manifest list tells the schema of a past state.
 Result<std::shared_ptr<const iceberg::Schema>> SchemaOf(storage::Storage& storage,
                                                         const QueryTable& table) {
-  if (std::holds_alternative<std::monostate>(table.snapshot)) {
-    for (const auto& schema : table.metadata->schemas) {
-      if (schema->schema_id() == table.metadata->current_schema_id) return schema;
+  const iceberg::TableMetadata& metadata = *table.state.metadata;
+  if (std::holds_alternative<std::monostate>(table.state.snapshot)) {
+    for (const auto& schema : metadata.schemas) {
+      if (schema->schema_id() == metadata.current_schema_id) return schema;
     }
   }
   const auto plan = PK_TRY(table::PlanScan(
-      storage, *table.metadata,
-      {.filter = iceberg::False{}, .columns = {}, .snapshot = table.snapshot, .limit = {}}));
+      storage, metadata,
+      {.filter = iceberg::False{}, .columns = {}, .snapshot = table.state.snapshot, .limit = {}}));
   return plan.table_schema;
 }
 
 int64_t RowsOf(const QueryTable& table) {
-  const auto snapshot = table.metadata->current_snapshot();
+  const auto* id = std::get_if<int64_t>(&table.state.snapshot);
+  const auto snapshot = id == nullptr ? table.state.metadata->current_snapshot()
+                                      : table.state.metadata->FindSnapshot(*id);
   if (snapshot == nullptr) return 0;
   const auto found = snapshot->summary.find("total-records");
   int64_t rows = kUnknownRows;
@@ -133,6 +142,21 @@ std::set<size_t> ColumnsToRead(const QueryTable& table) {
   return {primitive == fields.end() ? 0 : size_t(primitive - fields.begin())};
 }
 
+// With its names and, where the query says AT, the snapshot.
+Result<QueryTable> TableAt(Engine& engine, const TableReference& reference) {
+  QueryTable table{
+      .name = reference.parts,
+      .state = {.metadata = nullptr, .snapshot = PK_TRY(SnapshotOf(engine, reference))},
+      .at = reference.travel != TableReference::Travel::kNone,
+      .schema = nullptr,
+      .schema_name = SchemaNameOf(reference.parts),
+      .view_name = {},
+      .columns = {},
+      .filter = iceberg::False{}};
+  table.view_name = table.name.back() + AtText(table);
+  return table;
+}
+
 iceberg::Expression Either(const iceberg::Expression& left, iceberg::Expression right) {
   if (left.is_true() || right.is_true()) return iceberg::True{};
   if (left.is_false()) return right;
@@ -144,38 +168,31 @@ iceberg::Expression Either(const iceberg::Expression& left, iceberg::Expression 
 Result<ResolvedQuery> Resolve(Engine& engine, storage::Storage& storage, const TableSource& source,
                               const Statement& statement) {
   ResolvedQuery query;
-  std::map<NameInQuery, std::shared_ptr<const iceberg::TableMetadata>> loaded;
+  std::map<NameInQuery, TableState> loaded;
   std::map<std::pair<std::string, std::string>, size_t> by_view;  // folded names
   std::vector<std::pair<std::string, std::string>> names;
   for (const TableReference& reference : statement.tables) {
-    QueryTable table{.name = reference.parts,
-                     .snapshot = PK_TRY(SnapshotOf(engine, reference)),
-                     .metadata = nullptr,
-                     .schema = nullptr,
-                     .schema_name = {},
-                     .view_name = {},
-                     .columns = {},
-                     .filter = iceberg::False{}};
-    const std::string shown = Shown(table);
-    table.schema_name = SchemaNameOf(table.name);
-    table.view_name = reference.travel == TableReference::Travel::kNone
-                          ? table.name.back()
-                          : table.name.back() + shown.substr(shown.rfind(" at "));
+    QueryTable table = PK_TRY(TableAt(engine, reference));
     names.emplace_back(table.schema_name, table.view_name);
     const auto [place, added] = by_view.try_emplace(
         {Folded(table.schema_name), Folded(table.view_name)}, query.tables.size());
     if (!added) {
-      const QueryTable& other = query.tables[place->second];
+      QueryTable& other = query.tables[place->second];
       PK_CHECK(other.schema_name == table.schema_name && other.view_name == table.view_name,
                Unsupported(fmt::format("SQL cannot tell the tables '{}' and '{}' apart",
-                                       Shown(other), shown)));
+                                       Shown(other), Shown(table))));
+      ++other.times;
       continue;
     }
-    auto& metadata = loaded[table.name];
-    if (metadata == nullptr) metadata = PK_TRY(source(table.name));
-    table.metadata = metadata;
-    table.schema = PK_TRY(SchemaOf(storage, table).With(shown));
-    PK_TRY(CheckColumns(*table.schema).With(shown));
+    TableState& state = loaded[table.name];
+    if (state.metadata == nullptr) state = PK_TRY(source(table.name));
+    if (table.at) {
+      table.state.metadata = state.metadata;
+    } else {
+      table.state = state;
+    }
+    table.schema = PK_TRY(SchemaOf(storage, table).With(Shown(table)));
+    PK_TRY(CheckColumns(*table.schema).With(Shown(table)));
     query.tables.push_back(std::move(table));
   }
   query.text = Renamed(statement, names);
@@ -236,8 +253,8 @@ void ReadAll(QueryTable& table) {
 
 }  // namespace
 
-Result<> AskPlan(Engine& engine, StandIns& stand_ins, ResolvedQuery& query) {
-  if (query.tables.empty()) return {};
+Result<std::string> PlanOverStandIns(Engine& engine, StandIns& stand_ins,
+                                     const ResolvedQuery& query) {
   for (size_t i = 0; i < query.tables.size(); ++i) {
     const QueryTable& table = query.tables[i];
     PK_TRY(stand_ins.Set(i, *table.schema, RowsOf(table)).With(Shown(table)));
@@ -255,7 +272,10 @@ Result<> AskPlan(Engine& engine, StandIns& stand_ins, ResolvedQuery& query) {
   }
   PK_CHECK(explained->size() == 1 && explained->front().size() == 2 && explained->front()[1],
            Internal("DuckDB gave no plan"));
-  const std::string& plan = *explained->front()[1];
+  return *std::move(explained->front()[1]);
+}
+
+void NotePlan(Engine& engine, std::string_view plan, ResolvedQuery& query) {
   const auto scans = ReadScans(plan, query.tables.size());
   for (size_t i = 0; scans.ok() && i < query.tables.size(); ++i) {
     QueryTable& table = query.tables[i];
@@ -266,7 +286,6 @@ Result<> AskPlan(Engine& engine, StandIns& stand_ins, ResolvedQuery& query) {
   for (QueryTable& table : query.tables) {
     if (!scans.ok()) ReadAll(table);
   }
-  return {};
 }
 
 namespace {
@@ -310,15 +329,19 @@ Result<std::vector<TableUse>> PrepareReading(Engine& engine, storage::Storage& s
   for (size_t i = 0; i < query.tables.size(); ++i) {
     const QueryTable& table = query.tables[i];
     const std::set<size_t> columns = ColumnsToRead(table);
-    table::ScanRequest request{
-        .filter = table.filter, .columns = {}, .snapshot = table.snapshot, .limit = {}};
+    table::ScanRequest request{.filter = table.filter,
+                               .columns = {},
+                               .snapshot = table.state.snapshot,
+                               .limit = {},
+                               .after_snapshot = table.state.after_snapshot,
+                               .files = table.state.files};
     for (const size_t column : columns) {
       request.columns.push_back(table.schema->fields()[column].name);
     }
     TableUse use{.name = Shown(table), .plan = {}, .why_scan = {}};
-    use.plan =
-        PK_TRY(table::PlanScan(storage, *table.metadata, request, {.threads = options.threads})
-                   .With(use.name));
+    use.plan = PK_TRY(
+        table::PlanScan(storage, *table.state.metadata, request, {.threads = options.threads})
+            .With(use.name));
     std::string from = StandInName(i) + "()";
     if (!use.plan.tasks.empty() && table.is_read) {
       auto source = PK_TRY(files.Read(use.plan, columns));

@@ -8,6 +8,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,8 +24,9 @@ namespace pk::sql {
 // One state of one table.
 struct QueryTable {
   NameInQuery name;
-  table::SnapshotSelector snapshot;
-  std::shared_ptr<const iceberg::TableMetadata> metadata;
+  TableState state;
+  bool at = false;                                // the query says which
+  int times = 1;                                  // that the query names it, under any name
   std::shared_ptr<const iceberg::Schema> schema;  // of that state
   // What DuckDB calls it.
   std::string schema_name;
@@ -45,8 +47,11 @@ struct ResolvedQuery {
 Result<ResolvedQuery> Resolve(Engine& engine, storage::Storage& storage, const TableSource& source,
                               const Statement& statement);
 
-// Makes views over stand-ins, lets DuckDB plan the query, and notes in the tables what it says.
-Result<> AskPlan(Engine& engine, StandIns& stand_ins, ResolvedQuery& query);
+// Makes views over stand-ins and lets DuckDB plan the query: what EXPLAIN (FORMAT json) gives.
+Result<std::string> PlanOverStandIns(Engine& engine, StandIns& stand_ins,
+                                     const ResolvedQuery& query);
+// Notes in the tables what the plan says of them.
+void NotePlan(Engine& engine, std::string_view plan, ResolvedQuery& query);
 
 struct ReadingOptions {
   int threads = 0;

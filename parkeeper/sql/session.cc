@@ -24,7 +24,7 @@ class DuckSession final : public Session {
         files_(*engine_, storage.root(), storage::LocalFolder(storage)) {}
 
   Result<Answer> Query(std::string_view text, std::stop_token stop) override {
-    PK_TRY(Prepare(text));
+    PK_TRY(Plan(text));
     Answer answer;
     answer.tables = PK_TRY(PrepareReading(*engine_, storage_, files_, *query_,
                                           {.threads = threads_, .start = true, .stop = stop}));
@@ -33,7 +33,7 @@ class DuckSession final : public Session {
   }
 
   Result<Explanation> Explain(std::string_view text, std::stop_token stop) override {
-    PK_TRY(Prepare(text));
+    PK_TRY(Plan(text));
     Explanation explanation{
         .tables = PK_TRY(PrepareReading(*engine_, storage_, files_, *query_,
                                         {.threads = threads_, .start = false, .stop = stop})),
@@ -46,12 +46,19 @@ class DuckSession final : public Session {
   }
 
  private:
-  Result<> Prepare(std::string_view text) {
+  Result<Statement> Read(std::string_view text) {
     if (query_) Forget(*engine_, *query_);
     query_.reset();
-    const Statement statement = PK_TRY(ReadStatement(*engine_, text));
+    Statement statement = PK_TRY(ReadStatement(*engine_, text));
     query_ = PK_TRY(Resolve(*engine_, storage_, tables_, statement));
-    return AskPlan(*engine_, stand_ins_, *query_);
+    return statement;
+  }
+
+  Result<> Plan(std::string_view text) {
+    PK_TRY(Read(text));
+    if (query_->tables.empty()) return {};
+    NotePlan(*engine_, PK_TRY(PlanOverStandIns(*engine_, stand_ins_, *query_)), *query_);
+    return {};
   }
 
   storage::Storage& storage_;

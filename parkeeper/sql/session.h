@@ -10,8 +10,9 @@
 // Parquet files by itself, where they hold the columns as the table has them, everything else as
 // batches of our own scan. Both ways give the same rows (docs/guide/sql.md).
 //
-// Each query reads one state of each table. DuckDB sees nothing else: no file outside of the
-// storage's folder, no network, no extension, and only queries are run.
+// Each query reads one state of each table, which its source pins: a snapshot, rows appended since
+// another, some of the files. DuckDB sees nothing else: no file outside of the storage's folder,
+// no network, no extension, and only queries are run.
 
 #include <cstdint>
 #include <functional>
@@ -33,9 +34,20 @@ namespace pk::sql {
 // A table as a query names it, quotes taken off: "sales.orders" is {"sales", "orders"}, at most
 // three parts; nested namespaces also as one part, "a.b". At least two.
 using NameInQuery = std::vector<std::string>;
-// The present metadata of a table. Called once per query and name.
-using TableSource =
-    std::function<Result<std::shared_ptr<const iceberg::TableMetadata>>(const NameInQuery&)>;
+
+// What a query reads of a table.
+struct TableState {
+  std::shared_ptr<const iceberg::TableMetadata> metadata;
+  // Where the query does not say AT, the rows of this snapshot; of them only those that were
+  // appended since `after_snapshot`, and only those in the data files `files` (locations; empty: no
+  // rows), as of table::ScanRequest, errors too. Where it says AT, the metadata alone count: all
+  // rows of the state that it names.
+  table::SnapshotSelector snapshot = {};
+  std::optional<int64_t> after_snapshot = {};
+  std::optional<std::vector<std::string>> files = {};
+};
+// Called once per query and name.
+using TableSource = std::function<Result<TableState>(const NameInQuery&)>;
 
 struct SessionOptions {
   std::string library{};      // as FindDuckDb (library.h) takes it

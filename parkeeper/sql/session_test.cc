@@ -24,9 +24,9 @@ using testing::SqlTables;
 using testing::TableInMemory;
 
 // The same rows whether DuckDB opens the files or our scan does; sorted.
-Result<Lines> BothWays(SqlTables& tables, const std::string& name, const std::string& query) {
-  auto memory = PK_TRY(tables.OverMemory(name));
-  auto folder = PK_TRY(tables.OverFolder(name));
+Result<Lines> BothWays(SqlTables& tables, const std::string& query) {
+  auto memory = PK_TRY(tables.OverMemory());
+  auto folder = PK_TRY(tables.OverFolder());
   const Lines scanned = Sorted(PK_TRY(RowsOf(*memory, query)));
   auto answer = PK_TRY(folder->Query(query, {}));
   for (const TableUse& use : answer.tables) EXPECT_NE(use.read_by, ReadBy::kScan) << use.why_scan;
@@ -40,15 +40,14 @@ TEST(Session, AnswersFromTheFilesWhoeverOpensThem) {
   TableInMemory& table = tables.Add("t", {.partition_by = "cat"});
   table.Append(SampleRows(0, 500));
   table.Append(SampleRows(500, 1'000));
-  EXPECT_THAT(BothWays(tables, "t", "select * from s.t"),
+  EXPECT_THAT(BothWays(tables, "select * from s.t"),
               IsOkAnd(::testing::Eq(Sorted(SampleRows(0, 1'000)))));
-  EXPECT_THAT(BothWays(tables, "t", "select count(*) n from s.t"),
-              IsOkAnd(ElementsAre("{\"n\":1000}")));
+  EXPECT_THAT(BothWays(tables, "select count(*) n from s.t"), IsOkAnd(ElementsAre("{\"n\":1000}")));
   EXPECT_THAT(
-      BothWays(tables, "t", "select cat, sum(id) s from s.t where id < 8 group by cat"),
+      BothWays(tables, "select cat, sum(id) s from s.t where id < 8 group by cat"),
       IsOkAnd(ElementsAre("{\"cat\":\"c0\",\"s\":\"4\"}", "{\"cat\":\"c1\",\"s\":\"6\"}",
                           "{\"cat\":\"c2\",\"s\":\"8\"}", "{\"cat\":\"c3\",\"s\":\"10\"}")));
-  EXPECT_THAT(BothWays(tables, "t",
+  EXPECT_THAT(BothWays(tables,
                        "select a.id from s.t a join s.t b on a.id + 1 = b.id where "
                        "b.id in (select id from s.t where id < 3)"),
               IsOkAnd(ElementsAre("{\"id\":0}", "{\"id\":1}")));
@@ -61,7 +60,7 @@ TEST(Session, LeavesOutRowsThatDeleteFilesHide) {
   table.Commit(written.files);
   table.Commit({table.WritePositionDeletes({{written.files.at(0).location, 0}})},
                iceberg::ManifestContent::kDeletes);
-  PK_ASSERT_OK(auto session, tables.OverFolder("t"));
+  PK_ASSERT_OK(auto session, tables.OverFolder());
   PK_ASSERT_OK(Answer answer, session->Query("select count(*) n, min(id) least from s.t", {}));
   ASSERT_EQ(answer.tables.size(), 1U);
   EXPECT_EQ(answer.tables[0].read_by, ReadBy::kScan);
@@ -74,7 +73,7 @@ TEST(Session, DoesNotOpenFilesThatCannotMatch) {
   TableInMemory& table = tables.Add("t", {.partition_by = "cat"});
   table.Append(SampleRows(0, 100));
   table.Append(SampleRows(100, 200));
-  PK_ASSERT_OK(auto session, tables.OverFolder("t"));
+  PK_ASSERT_OK(auto session, tables.OverFolder());
   PK_ASSERT_OK(const Answer one, session->Query("select x from s.t where id = 105", {}));
   ASSERT_EQ(one.tables.size(), 1U);
   EXPECT_EQ(one.tables[0].name, "s.t");
@@ -101,7 +100,7 @@ TEST(Session, DoesNotOpenFilesThatCannotMatch) {
 TEST(Session, ReadsATableThatIsNamedSeveralTimesOverAStreamToo) {
   SqlTables tables;
   tables.Add("t").Append(SampleRows(0, 300));
-  PK_ASSERT_OK(auto session, tables.OverMemory("t"));
+  PK_ASSERT_OK(auto session, tables.OverMemory());
   for (int i = 0; i < 3; ++i) {
     EXPECT_THAT(RowsOf(*session,
                        "with c as (select * from s.t where id < 100) select count(*) n from c a, "
@@ -127,13 +126,13 @@ TEST(Session, ReadsColumnsByTheirIds) {
   table.metadata().current_schema_id = 1;
   table.Append({R"({"id":2,"whole":5000000000,"f":0.1,"p":"1234567890.25","gone":3})"});
   EXPECT_THAT(
-      BothWays(tables, "t", "select * from s.t where whole > 0"),
+      BothWays(tables, "select * from s.t where whole > 0"),
       IsOkAnd(ElementsAre(R"({"gone":3,"whole":5000000000,"f":0.1,"p":"1234567890.25","id":2})",
                           R"({"gone":null,"whole":7,"f":1.5,"p":"2.50","id":1})")));
-  EXPECT_THAT(BothWays(tables, "t", "select id from s.t where gone is null"),
+  EXPECT_THAT(BothWays(tables, "select id from s.t where gone is null"),
               IsOkAnd(ElementsAre("{\"id\":1}")));
   // The first snapshot had other columns.
-  EXPECT_THAT(BothWays(tables, "t", "select i, gone from s.t at (version => 100)"),
+  EXPECT_THAT(BothWays(tables, "select i, gone from s.t at (version => 100)"),
               IsOkAnd(ElementsAre(R"({"i":7,"gone":"x"})")));
 }
 
@@ -147,13 +146,13 @@ TEST(Session, ReadsOtherStatesOfATable) {
   for (const std::string at : {"(version => 100)", "(VERSION => 50 + 50)", "(version => 'old')",
                                "(timestamp => timestamptz '1970-01-01 00:00:02')",
                                "(timestamp => '1970-01-01 00:00:02.9')"}) {
-    EXPECT_THAT(BothWays(tables, "t", count + at), IsOkAnd(ElementsAre("{\"n\":3}"))) << at;
+    EXPECT_THAT(BothWays(tables, count + at), IsOkAnd(ElementsAre("{\"n\":3}"))) << at;
   }
-  EXPECT_THAT(BothWays(tables, "t",
+  EXPECT_THAT(BothWays(tables,
                        "select t.id from s.t where t.id not in (select old.id from "
                        "s.t old at (version => 100))"),
               IsOkAnd(ElementsAre("{\"id\":3}", "{\"id\":4}")));
-  PK_ASSERT_OK(auto session, tables.OverMemory("t"));
+  PK_ASSERT_OK(auto session, tables.OverMemory());
   EXPECT_THAT(RowsOf(*session, count + "(version => 7)"), IsError(ErrorCode::kNotFound));
   EXPECT_THAT(RowsOf(*session, count + "(version => 'new')"), IsError(ErrorCode::kNotFound));
   EXPECT_THAT(RowsOf(*session, count + "(timestamp => 'soon')"),
@@ -174,15 +173,15 @@ TEST(Session, HandsOverEveryTypeAsItIs) {
       R"("s":"é","u":"00112233-4455-6677-8899-aabbccddeeff","fx":"00ff","bn":"616200",)"
       R"("st":{"x":1,"y":["a",null]},"m":{"k":2.5}})";
   table.Append({row, "{}"});
-  PK_ASSERT_OK(auto session, tables.OverMemory("t"));
+  PK_ASSERT_OK(auto session, tables.OverMemory());
   EXPECT_THAT(RowsOf(*session, "select * from s.t where b"), IsOkAnd(ElementsAre(row)));
   EXPECT_THAT(
-      BothWays(tables, "t",
+      BothWays(tables,
                "select b, i, l, f, d, p, dt, tm, ts, tz, s, u, fx, bn, sum(i) s_1 from s.t "
                "where l = 5000000000 and u = '00112233-4455-6677-8899-aabbccddeeff' group by all"),
       IsOkAnd(ElementsAre(row.substr(0, row.find(",\"st\"")) + R"(,"s_1":"-7"})")));
   // DuckDB does not open nested columns of files itself.
-  PK_ASSERT_OK(auto folder, tables.OverFolder("t"));
+  PK_ASSERT_OK(auto folder, tables.OverFolder());
   PK_ASSERT_OK(Answer nested, folder->Query("select st.y[1] a, m['k'] k from s.t where b", {}));
   EXPECT_EQ(nested.tables[0].read_by, ReadBy::kScan);
   EXPECT_THAT(nested.tables[0].why_scan, HasSubstr("nested"));
@@ -193,7 +192,7 @@ TEST(Session, HandsOverEveryTypeAsItIs) {
 TEST(Session, KeepsTheOrderThatIsAskedForAndNamesColumnsOnce) {
   SqlTables tables;
   tables.Add("t").Append(SampleRows(0, 50'000));
-  PK_ASSERT_OK(auto session, tables.OverFolder("t"));
+  PK_ASSERT_OK(auto session, tables.OverFolder());
   PK_ASSERT_OK(const Lines lines, RowsOf(*session, "select id, id from s.t order by id desc;"));
   ASSERT_EQ(lines.size(), 50'000U);
   EXPECT_EQ(lines.front(), R"({"id":49999,"id_1":49999})");
@@ -209,7 +208,7 @@ TEST(Answer, HasNamesThatAFileCanHold) {
 TEST(Session, TellsWhatDuckDbSaysOfABadQuery) {
   SqlTables tables;
   tables.Add("t").Append(SampleRows(0, 3));
-  PK_ASSERT_OK(auto session, tables.OverMemory("t"));
+  PK_ASSERT_OK(auto session, tables.OverMemory());
   const auto refused = [&](const std::string& query, const std::string& says) {
     EXPECT_THAT(RowsOf(*session, query), IsErrorWith(ErrorCode::kInvalidArgument, says)) << query;
   };
@@ -229,14 +228,14 @@ TEST(Session, RefusesNamesThatSqlCannotTellApart) {
   SqlTables tables;
   tables.Add("t", {.schema = "a int, A int"}).Append({R"({"a":1,"A":2})"});
   tables.Add("T").Append(SampleRows(0, 3));
-  PK_ASSERT_OK(auto session, tables.OverMemory("t"));
+  PK_ASSERT_OK(auto session, tables.OverMemory());
   EXPECT_THAT(RowsOf(*session, "select a from s.t"),
               IsErrorWith(ErrorCode::kUnsupported, "'a' and 'A'"));
-  PK_ASSERT_OK(auto other, tables.OverMemory("T"));
+  PK_ASSERT_OK(auto other, tables.OverMemory());
   EXPECT_THAT(RowsOf(*other, "select id from s.T"), IsOk());
   tables.Add("u").Append(SampleRows(0, 3));
   tables.Add("U").Append(SampleRows(0, 3));
-  PK_ASSERT_OK(auto both, tables.OverMemory("u"));
+  PK_ASSERT_OK(auto both, tables.OverMemory());
   EXPECT_THAT(RowsOf(*both, "select u.id from s.u, s.U x"),
               IsErrorWith(ErrorCode::kUnsupported, "'s.u' and 's.U'"));
 }
@@ -244,7 +243,7 @@ TEST(Session, RefusesNamesThatSqlCannotTellApart) {
 TEST(Session, AnswersOverATableWithoutRows) {
   SqlTables tables;
   tables.Add("t");
-  EXPECT_THAT(BothWays(tables, "t", "select count(*) n, max(x) m from s.t where id > 3"),
+  EXPECT_THAT(BothWays(tables, "select count(*) n, max(x) m from s.t where id > 3"),
               IsOkAnd(ElementsAre(R"({"n":0,"m":null})")));
 }
 
@@ -252,7 +251,7 @@ TEST(Session, AnswersWithoutRows) {
   SqlTables tables;
   tables.Add("t").Append(SampleRows(0, 10));
   for (const char* filter : {"id < -1", "id > 3 and id * 2 < 3", "false"}) {
-    EXPECT_THAT(BothWays(tables, "t", std::string("select * from s.t where ") + filter),
+    EXPECT_THAT(BothWays(tables, std::string("select * from s.t where ") + filter),
                 IsOkAnd(::testing::IsEmpty()))
         << filter;
   }
@@ -265,9 +264,9 @@ TEST(Session, GivesTheErrorOfAFileAsTheScanHasIt) {
   const std::string file = table.Files().front();
   ASSERT_THAT(table.storage().Remove(file), IsOk());
   for (const char* query : {"select * from s.t", "select * from s.t a, s.t b"}) {
-    PK_ASSERT_OK(auto memory, tables.OverMemory("t"));
+    PK_ASSERT_OK(auto memory, tables.OverMemory());
     EXPECT_THAT(RowsOf(*memory, query), IsErrorWith(ErrorCode::kNotFound, file)) << query;
-    PK_ASSERT_OK(auto folder, tables.OverFolder("t"));
+    PK_ASSERT_OK(auto folder, tables.OverFolder());
     EXPECT_THAT(RowsOf(*folder, query), IsErrorWith(ErrorCode::kNotFound, file)) << query;
   }
 }
@@ -275,7 +274,7 @@ TEST(Session, GivesTheErrorOfAFileAsTheScanHasIt) {
 TEST(Session, StopsWhenItIsAskedTo) {
   SqlTables tables;
   tables.Add("t").Append(SampleRows(0, 1'000));
-  PK_ASSERT_OK(auto session, tables.OverMemory("t"));
+  PK_ASSERT_OK(auto session, tables.OverMemory());
   std::stop_source stop;
   PK_ASSERT_OK(Answer answer,
                session->Query("select a.i from range(1000000000) a(i), s.t", stop.get_token()));
@@ -294,7 +293,7 @@ TEST(Session, ExplainsWithoutReading) {
   SqlTables tables;
   TableInMemory& table = tables.Add("t", {.partition_by = "cat"});
   table.Append(SampleRows(0, 100));
-  PK_ASSERT_OK(auto session, tables.OverFolder("t"));
+  PK_ASSERT_OK(auto session, tables.OverFolder());
   PK_ASSERT_OK(const Explanation folder,
                session->Explain("select x from s.t where cat = 'c2'", {}));
   EXPECT_THAT(ToText(folder), HasSubstr("table       s.t\n"));
@@ -303,7 +302,7 @@ TEST(Session, ExplainsWithoutReading) {
   EXPECT_THAT(folder.plan, HasSubstr("READ_PARQUET"));
   EXPECT_THAT(ToJson(folder), HasSubstr(R"("read-by":"duckdb")"));
   for (const std::string& file : table.Files()) ASSERT_THAT(table.storage().Remove(file), IsOk());
-  PK_ASSERT_OK(auto memory, tables.OverMemory("t"));
+  PK_ASSERT_OK(auto memory, tables.OverMemory());
   PK_ASSERT_OK(const Explanation scan, memory->Explain("select x from s.t where cat = 'c2'", {}));
   EXPECT_THAT(ToText(scan), HasSubstr("our scan: the storage is no local folder"));
 }

@@ -16,13 +16,6 @@ namespace {
 
 namespace bj = boost::json;
 
-// Functions in FROM that make rows of their arguments and look at nothing else.
-const std::set<std::string, std::less<>>& PureTableFunctions() {
-  static const std::set<std::string, std::less<>> kNames = {
-      "generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "unnest"};
-  return kNames;
-}
-
 // Walks the tree of a parsed query.
 class Collector {
  public:
@@ -66,7 +59,7 @@ class Collector {
     if (type == "TABLE_FUNCTION") {
       const bj::object* function = ObjectMember(node, "function");
       const std::string name = function == nullptr ? "" : Member(*function, "function_name");
-      PK_CHECK(PureTableFunctions().contains(name),
+      PK_CHECK(IsPureTableFunction(name),
                InvalidArgument(fmt::format(
                    "{}() is not part of SQL here, which reads tables only: use 'parkeeper import' "
                    "for files, and 'parkeeper table' for what is known of tables",
@@ -135,6 +128,14 @@ Error NoQuery(std::string_view text) {
 
 }  // namespace
 
+bool IsPureTableFunction(std::string_view name) {
+  static const std::set<std::string, std::less<>> kNames = {
+      "generate_series", "json_each", "json_tree", "range", "repeat", "repeat_row", "unnest"};
+  std::string folded(name);
+  std::ranges::transform(folded, folded.begin(), [](char c) { return char(tolower(c)); });
+  return kNames.contains(folded);
+}
+
 std::string InsteadOf(std::string_view first_word) {
   static const std::map<std::string_view, const char*> kInstead = {
       {"insert", "to add rows use 'parkeeper import FILES --into TABLE'"},
@@ -200,7 +201,8 @@ Result<Statement> ReadStatement(Engine& engine, std::string_view text) {
                                        statements->size())));
   Collector collector(text);
   PK_TRY(collector.Visit(statements->front()));
-  return Statement{.text = std::string(text), .tables = PK_TRY(collector.Finish())};
+  return Statement{
+      .text = std::string(text), .tree = *rows[0][0], .tables = PK_TRY(collector.Finish())};
 }
 
 std::string Renamed(const Statement& statement,

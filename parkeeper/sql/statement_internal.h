@@ -27,6 +27,7 @@ struct TableReference {
 
 struct Statement {
   std::string text;
+  std::string tree;                    // as JSON, what DuckDB's parser makes of it
   std::vector<TableReference> tables;  // in no order
 };
 
@@ -39,6 +40,10 @@ Result<Statement> ReadStatement(Engine& engine, std::string_view text);
 // left.
 std::string Renamed(const Statement& statement,
                     const std::vector<std::pair<std::string, std::string>>& names);
+
+// A function in FROM, by its name in any case, that makes rows of its arguments and looks at
+// nothing else. Pure.
+bool IsPureTableFunction(std::string_view name);
 
 // What to say of a statement that begins with this word, in lower case. Pure.
 std::string InsteadOf(std::string_view first_word);

@@ -33,4 +33,16 @@ const bj::array* ArrayMember(const bj::object& object, std::string_view key) {
   return found == nullptr ? nullptr : found->if_array();
 }
 
+std::vector<std::string> TextsOf(const bj::object& object, std::string_view key) {
+  std::vector<std::string> texts;
+  if (const bj::array* several = ArrayMember(object, key)) {
+    for (const bj::value& text : *several) {
+      if (text.is_string()) texts.emplace_back(text.get_string());
+    }
+  } else if (std::string one = Member(object, key); !one.empty()) {
+    texts.push_back(std::move(one));
+  }
+  return texts;
+}
+
 }  // namespace pk::sql

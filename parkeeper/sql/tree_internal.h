@@ -5,6 +5,7 @@
 #include <boost/json/fwd.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "parkeeper/base/result.h"
 
@@ -18,5 +19,7 @@ Result<boost::json::value> ParseTree(std::string_view text);
 std::string Member(const boost::json::object& object, std::string_view key);
 const boost::json::object* ObjectMember(const boost::json::object& object, std::string_view key);
 const boost::json::array* ArrayMember(const boost::json::object& object, std::string_view key);
+// An entry of a plan's node is a text, or several when it has line breaks or is a list.
+std::vector<std::string> TextsOf(const boost::json::object& object, std::string_view key);
 
 }  // namespace pk::sql

@@ -17,23 +17,37 @@ namespace pk::testing {
 class SqlTables {
  public:
   // In namespace "s".
-  TableInMemory& Add(const std::string& name, const TableShape& shape = {}) {
-    return *tables_.emplace(name, std::make_unique<TableInMemory>(shape)).first->second;
+  TableInMemory& Add(const std::string& name, TableShape shape = {}) {
+    shape.location = "memory://lake/" + name;
+    if (replaced_ > 0) shape.location += "-" + std::to_string(replaced_);
+    const auto [place, added] =
+        tables_.emplace(name, std::make_unique<TableInMemory>(shape, storage_));
+    place->second->metadata().table_uuid = "of " + name;
+    return *place->second;
   }
 
-  // Over the table's own storage, so over one table: its files go through our scan.
-  Result<std::unique_ptr<sql::Session>> OverMemory(const std::string& name, int threads = 2) {
-    return Open(tables_.at(name)->storage(), threads);
+  // Instead of the one of this name.
+  TableInMemory& Replace(const std::string& name, const TableShape& shape) {
+    tables_.erase(name);
+    ++replaced_;
+    return Add(name, shape);
   }
 
-  // Over one folder with the files of the table, under the locations that its metadata hold.
-  Result<std::unique_ptr<sql::Session>> OverFolder(const std::string& name, int threads = 2) {
+  // What queries read of the table from now on; null metadata: its present ones.
+  sql::TableState& state(const std::string& name) { return states_[name]; }
+
+  // Over the storage that the tables are in: files go through our scan.
+  Result<std::unique_ptr<sql::Session>> OverMemory(int threads = 2) {
+    return Open(*storage_, threads);
+  }
+
+  // Over a folder with the files that there are, under the locations that the metadata hold.
+  Result<std::unique_ptr<sql::Session>> OverFolder(int threads = 2) {
     const std::string path = folder_ / std::to_string(folders_.size());
     folders_.push_back(PK_TRY(storage::OpenLocal(path, {.root_uri = "memory://lake"})));
-    storage::Storage& from = tables_.at(name)->storage();
-    PK_TRY(from.List(from.root(), [&](const storage::FileStatus& file) -> Result<> {
+    PK_TRY(storage_->List(storage_->root(), [&](const storage::FileStatus& file) -> Result<> {
       return storage::WriteIfAbsent(*folders_.back(), file.location,
-                                    PK_TRY(storage::ReadAll(from, file.location)));
+                                    PK_TRY(storage::ReadAll(*storage_, file.location)));
     }));
     return Open(*folders_.back(), threads);
   }
@@ -42,17 +56,24 @@ class SqlTables {
   Result<std::unique_ptr<sql::Session>> Open(storage::Storage& storage, int threads) {
     return sql::Session::Open(
         storage,
-        [this](
-            const sql::NameInQuery& name) -> Result<std::shared_ptr<const iceberg::TableMetadata>> {
+        [this](const sql::NameInQuery& name) -> Result<sql::TableState> {
           const auto found = tables_.find(name.back());
           PK_CHECK(name.front() == "s" && found != tables_.end(), NotFound("no such table"));
-          return std::make_shared<const iceberg::TableMetadata>(found->second->metadata());
+          sql::TableState state = states_[name.back()];
+          if (state.metadata == nullptr) {
+            state.metadata =
+                std::make_shared<const iceberg::TableMetadata>(found->second->metadata());
+          }
+          return state;
         },
         {.threads = threads});
   }
 
   TempFolder folder_;
+  std::shared_ptr<storage::Storage> storage_ = storage::MakeMemory("lake");
   std::map<std::string, std::unique_ptr<TableInMemory>> tables_;
+  std::map<std::string, sql::TableState> states_;
+  int replaced_ = 0;
   std::vector<std::unique_ptr<storage::Storage>> folders_;
 };
 

@@ -33,6 +33,7 @@ struct TableShape {
   std::string partition_by = "";
   std::string sort_by = "";
   std::map<std::string, std::string> properties = {};
+  std::string location = "memory://lake/t";
 };
 
 inline iceberg::TableMetadata MakeTable(const TableShape& shape) {
@@ -40,7 +41,7 @@ inline iceberg::TableMetadata MakeTable(const TableShape& shape) {
   table.schema = iceberg::ParseSchemaText(shape.schema).value();
   table.spec = iceberg::ParsePartitionText(shape.partition_by, table.schema).value();
   table.sort_order = iceberg::ParseSortText(shape.sort_by, table.schema).value();
-  table.location = "memory://lake/t";
+  table.location = shape.location;
   table.table_uuid = "11111111-2222-4333-8444-555555555555";
   table.properties = shape.properties;
   table.now_ms = 1'000;
@@ -79,7 +80,10 @@ inline table::NextSource Each(std::vector<std::unique_ptr<datafile::BatchSource>
 
 class TableInMemory {
  public:
-  explicit TableInMemory(const TableShape& shape = {}) : metadata_(MakeTable(shape)) {}
+  // Several tables may share one storage, each at a location of its own.
+  explicit TableInMemory(const TableShape& shape = {},
+                         std::shared_ptr<storage::Storage> storage = storage::MakeMemory("lake"))
+      : storage_(std::move(storage)), metadata_(MakeTable(shape)) {}
 
   storage::Storage& storage() { return *storage_; }
   iceberg::TableMetadata& metadata() { return metadata_; }
@@ -281,7 +285,7 @@ class TableInMemory {
     metadata_.snapshot_log.push_back({time, id});
   }
 
-  std::unique_ptr<storage::Storage> storage_ = storage::MakeMemory("lake");
+  const std::shared_ptr<storage::Storage> storage_;
   iceberg::TableMetadata metadata_;
   std::vector<iceberg::ManifestFile> manifests_;
   RowSources rows_;
