@@ -7,6 +7,7 @@
 
 #include "parkeeper/sql/answer_internal.h"
 #include "parkeeper/sql/query_tables_internal.h"
+#include "parkeeper/sql/shape_internal.h"
 #include "parkeeper/storage/local.h"
 
 namespace pk::sql {
@@ -43,6 +44,13 @@ class DuckSession final : public Session {
       if (row.size() == 2 && row[1]) explanation.plan += *row[1];
     }
     return explanation;
+  }
+
+  Result<QueryShape> Describe(std::string_view text) override {
+    const Statement statement = PK_TRY(Read(text));
+    const std::string plan = PK_TRY(PlanOverStandIns(*engine_, stand_ins_, *query_));
+    return QueryShape{.tables = PK_TRY(TableShapes(*engine_, statement, *query_, plan)),
+                      .columns = PK_TRY(ColumnsOf(*engine_, query_->text))};
   }
 
  private:

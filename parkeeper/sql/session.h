@@ -11,8 +11,9 @@
 // batches of our own scan. Both ways give the same rows (docs/guide/sql.md).
 //
 // Each query reads one state of each table, which its source pins: a snapshot, rows appended since
-// another, some of the files. DuckDB sees nothing else: no file outside of the storage's folder,
-// no network, no extension, and only queries are run.
+// another, some of the files. Describe tells for which tables the results over such parts add up to
+// the result over the whole. DuckDB sees nothing else: no file outside of the
+// storage's folder, no network, no extension, and only queries are run.
 
 #include <cstdint>
 #include <functional>
@@ -82,6 +83,39 @@ struct Explanation {
   std::string plan;  // DuckDB's, for people
 };
 
+// How the result of a query depends on one of its tables.
+//
+// *Linear*: whatever rows the table and the others hold, the result over the union of any parts of
+// this table's rows is, as a multiset, the union of the results over each part. So the parts can be
+// run apart, over `files` of TableState, and what newly appended rows add to the result is the
+// result over them alone, by `after_snapshot`. Where the query is linear in A and in B, both with
+// new rows, the result grows by Q(new A, old B) and Q(all of A, new B).
+//
+// True only where it is certain, from the operators of DuckDB's plan: projections, filters, unnest,
+// inner joins and cross products; outer, semi and anti joins, IN, EXISTS and other subqueries for
+// the table whose rows they keep or drop. The table is named once and without AT, and the query
+// calls nothing that may give something else the next time, as random() and now() do. Equal are
+// rows that SQL takes for equal (0.0 and -0.0).
+struct TableShape {
+  NameInQuery name;
+  int times = 0;    // that the query names the table, under this name or others
+  bool at = false;  // with AT somewhere
+  bool linear = false;
+  // The result is one aggregation, with nothing behind it, of what is linear in the table, and the
+  // results over parts are partial aggregates: the same aggregation of all of them, by the keys,
+  // sums for counts, gives the result over the whole. Sums of floating point may round otherwise.
+  bool aggregates_linear = false;
+  // Where it is not linear, the reason, as the end of a sentence: "the number of rows is limited
+  // (LIMIT)". Of an aggregation the first that stands against partial aggregates.
+  std::string why_not;
+};
+
+// What a query gives, known without reading rows.
+struct QueryShape {
+  std::vector<TableShape> tables;  // one for each name
+  iceberg::Schema columns;         // of the batches that Query gives
+};
+
 // Not thread-safe; sessions are independent of each other.
 class Session {
  public:
@@ -97,6 +131,8 @@ class Session {
   virtual Result<Answer> Query(std::string_view text, std::stop_token stop) = 0;
   // The same up to the first row.
   virtual Result<Explanation> Explain(std::string_view text, std::stop_token stop) = 0;
+  // Errors of Query that are known before a file is planned or opened.
+  virtual Result<QueryShape> Describe(std::string_view text) = 0;
 };
 
 // For people, as --explain prints it.
