@@ -261,7 +261,9 @@ class OutermostSelect {
 
   static std::string WhyNotTogether(const bj::object& call) {
     const std::string name = CalledBy(call);
-    if (!CanBePutTogether(name)) {
+    // max(x, 3) is a list of three.
+    const bj::array* arguments = ArrayMember(call, "children");
+    if (!CanBePutTogether(name) || arguments == nullptr || arguments->size() > 1) {
       return fmt::format("{}() over all rows does not follow from {}() over parts", name, name);
     }
     const bj::object* order = ObjectMember(call, "order_bys");
