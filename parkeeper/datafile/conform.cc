@@ -21,7 +21,7 @@ class ConformingSource final : public BatchSource {
   const iceberg::Schema& schema() const override { return *schema_; }
 
   Result<std::optional<Batch>> Next() override {
-    const std::optional<Batch> batch = PK_TRY(source_->Next());
+    std::optional<Batch> batch = PK_TRY(source_->Next());
     if (!batch) return batch;
     auto conformed = Conform(*batch, source_->schema(), *schema_);
     if (!conformed.ok()) {
