@@ -31,7 +31,7 @@ constexpr int64_t kSilentMs = 60'000;
 // The coordinator's clock, by a stamp of its own: one write.
 Result<int64_t> CoordinatorTime(const Context& context, Backoff& backoff) {
   const auto set = Transaction().Set(kClockPath, "", kAnyVersion);
-  const Sent sent = PK_TRY(SendUntilKnown(context, set, backoff));
+  const Sent sent = PK_TRY(SendUntilKnown(context.sessions, set, backoff));
   const auto* applied = std::get_if<coordination::Applied>(&sent.outcome);
   PK_CHECK(applied != nullptr, sent.refused()->reason);
   return applied->stats[0].mtime_ms;
@@ -40,7 +40,7 @@ Result<int64_t> CoordinatorTime(const Context& context, Backoff& backoff) {
 // Children at `path`; none when it is missing.
 Result<std::vector<std::string>> ListIfThere(const Context& context, const std::string& path,
                                              Backoff& backoff) {
-  auto names = ListUntilKnown(context, path, backoff);
+  auto names = ListUntilKnown(context.sessions, path, backoff);
   if (!names.ok() && names.error().code() == ErrorCode::kNotFound) {
     return std::vector<std::string>();
   }
@@ -56,8 +56,8 @@ Result<std::vector<std::optional<Node>>> ReadNodes(const Context& context,
     for (size_t k = i; k < std::min(paths.size(), i + kReadsAtOnce); ++k) {
       requests.push_back({paths[k]});
     }
-    auto replies = PK_TRY(ReadUntilKnown(context, requests, backoff));
-    for (auto& reply : replies) nodes.push_back(PK_TRY(NodeOf(std::move(reply))));
+    auto replies = PK_TRY(ReadUntilKnown(context.sessions, requests, backoff));
+    for (auto& reply : replies) nodes.push_back(PK_TRY(coordination::NodeOf(std::move(reply))));
   }
   return nodes;
 }
@@ -76,8 +76,8 @@ class TakingBack {
 
   Result<> Run() {
     // At one point, so a worker that has just come is in both lists.
-    const auto replies =
-        PK_TRY(ReadUntilKnown(context_, {{kRunsPath, true}, {kAlivesPath, true}}, backoff_));
+    const auto replies = PK_TRY(
+        ReadUntilKnown(context_.sessions, {{kRunsPath, true}, {kAlivesPath, true}}, backoff_));
     PK_TRY(Result(replies[0]));
     PK_TRY(Result(replies[1]));
     const auto& runs = replies[0]->children;
@@ -105,7 +105,7 @@ class TakingBack {
     PK_TRY(Take(overdue));
     // Refused when a late claim came; then it is taken back the next time.
     const auto remove = Transaction().Remove(RunPath(worker), kAnyVersion);
-    const Sent sent = PK_TRY(SendUntilKnown(context_, remove, backoff_));
+    const Sent sent = PK_TRY(SendUntilKnown(context_.sessions, remove, backoff_));
     report_.workers_removed += sent.refused() == nullptr ? 1 : 0;
     return {};
   }
@@ -186,7 +186,7 @@ class TakingBack {
       PK_TRY(Append(there[i], tasks[i], *reasons[i], transaction));
     }
     if (there.empty()) return true;
-    const Sent sent = PK_TRY(SendUntilKnown(context_, transaction, backoff_));
+    const Sent sent = PK_TRY(SendUntilKnown(context_.sessions, transaction, backoff_));
     if (sent.refused() != nullptr) return false;
     report_.taken_back += int64_t(there.size());
     return true;
@@ -243,7 +243,7 @@ Result<> ForgetOf(const Context& context, const std::string& queue, int part, in
     paths.push_back(DefBucketPath(queue, part) + "/" + name);
   }
   if (paths.empty()) return {};
-  const auto stats = PK_TRY(StatsUntilKnown(context, paths, backoff));
+  const auto stats = PK_TRY(StatsUntilKnown(context.sessions, paths, backoff));
   std::vector<std::string> old;
   for (size_t i = 0; i < paths.size(); ++i) {
     const bool is_old = stats[i].ok() && now_ms - stats[i]->mtime_ms > read.node.retention.count();
@@ -256,7 +256,7 @@ Result<> ForgetOf(const Context& context, const std::string& queue, int part, in
     const Task task = PK_TRY(DecodeTask(queue, id, nodes[i]->value).With(old[i]));
     if (!task.ended()) continue;
     const auto forget = Forgetting(task, nodes[i]->stat.version);
-    if (PK_TRY(SendUntilKnown(context, forget, backoff)).refused() != nullptr) continue;
+    if (PK_TRY(SendUntilKnown(context.sessions, forget, backoff)).refused() != nullptr) continue;
     // Nobody names the files any more.
     RemoveFiles(context.storage, task);
     ++report.tasks_forgotten;

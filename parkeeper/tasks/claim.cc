@@ -113,7 +113,7 @@ Result<std::vector<std::string>> Worker::State::ShardsWithOffers(const std::stri
   }
   std::vector<ReadRequest> requests = {{QueuePath(queue)}};
   for (int32_t i = 0; i < shards; ++i) requests.push_back({ShardPath(queue, i)});
-  auto replies = PK_TRY(ReadUntilKnown(context_, requests, backoff));
+  auto replies = PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff));
   const auto node = PK_TRY(std::move(replies[0])).node;
   seen = {PK_TRY(DecodeQueue(node.value)), node.stat.version};
   std::vector<std::string> with_offers;
@@ -150,7 +150,7 @@ Result<> Worker::State::ListOffers(const std::string& shard, Backoff& backoff) {
       return {};
     }
   }
-  auto names = PK_TRY(ListUntilKnown(context_, shard, backoff));
+  auto names = PK_TRY(ListUntilKnown(context_.sessions, shard, backoff));
   std::lock_guard lock(mutex_);
   listings_[shard] = {std::move(names), now};
   return {};
@@ -192,14 +192,16 @@ Result<Worker::State::Attempt> Worker::State::Try(const std::string& queue, cons
     transaction.Create(ClaimPath(guid, candidate.offer.id, candidate.offer.attempt),
                        Encode(ClaimNode{.queue = queue}));
   }
-  const Sent sent = PK_TRY(SendUntilKnown(context_, transaction, backoff));
+  const Sent sent = PK_TRY(SendUntilKnown(context_.sessions, transaction, backoff));
   const Refused* refused = sent.refused();
   if (refused == nullptr) return Attempt{.claimed = true};
   if (sent.repeated) {
     // All of it or nothing, and no copy is applied any more: what it met is gone for good.
     const Offer& first = candidates[0].offer;
-    auto replies = ReadUntilKnown(context_, {{ClaimPath(guid, first.id, first.attempt)}}, backoff);
-    const auto mine = replies.ok() ? NodeOf(std::move((*replies)[0])) : replies.error();
+    auto replies =
+        ReadUntilKnown(context_.sessions, {{ClaimPath(guid, first.id, first.attempt)}}, backoff);
+    const auto mine =
+        replies.ok() ? coordination::NodeOf(std::move((*replies)[0])) : replies.error();
     PK_CHECK(mine.ok(), OutcomeUnknown(mine.error().message()));
     if (mine->has_value()) return Attempt{.claimed = true};
     // Unless the server that was asked is behind.
@@ -217,7 +219,8 @@ Result<Worker::State::Attempt> Worker::State::Try(const std::string& queue, cons
 
 Result<> Worker::State::Adopt(const std::string& guid, size_t capacity,
                               std::vector<ClaimedTask>& claims, Backoff& backoff) {
-  Result<std::vector<std::string>> names = ListUntilKnown(context_, RunPath(guid), backoff);
+  Result<std::vector<std::string>> names =
+      ListUntilKnown(context_.sessions, RunPath(guid), backoff);
   if (!names.ok() && names.error().code() == ErrorCode::kNotFound) {
     Disappear(guid);
     return {};
@@ -237,10 +240,10 @@ Result<> Worker::State::Adopt(const std::string& guid, size_t capacity,
   if (unknown.empty()) return {};
   std::vector<ReadRequest> requests;
   for (const std::string& name : unknown) requests.push_back({RunPath(guid) + "/" + name});
-  auto replies = PK_TRY(ReadUntilKnown(context_, requests, backoff));
+  auto replies = PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff));
   std::vector<Taken> taken;
   for (size_t i = 0; i < replies.size(); ++i) {
-    const auto node = PK_TRY(NodeOf(std::move(replies[i])));
+    const auto node = PK_TRY(coordination::NodeOf(std::move(replies[i])));
     if (!node) continue;
     const ClaimNode claim = PK_TRY(DecodeClaim(node->value).With(requests[i].path));
     taken.push_back({claim.queue, PK_TRY(ParseClaimName(unknown[i]))});
@@ -253,7 +256,7 @@ Result<> Worker::State::Hold(const std::string& guid, const std::vector<Taken>& 
   if (taken.empty()) return {};
   std::vector<ReadRequest> requests;
   for (const Taken& each : taken) requests.push_back({DefPath(each.queue, each.key.id)});
-  auto replies = ReadUntilKnown(context_, requests, backoff);
+  auto replies = ReadUntilKnown(context_.sessions, requests, backoff);
   if (!replies.ok()) {
     std::lock_guard lock(mutex_);
     unsure_ = true;
@@ -262,7 +265,7 @@ Result<> Worker::State::Hold(const std::string& guid, const std::vector<Taken>& 
   for (size_t i = 0; i < taken.size(); ++i) {
     const auto& [queue, key] = taken[i];
     const std::string path = ClaimPath(guid, key.id, key.attempt);
-    const auto node = PK_TRY(NodeOf(std::move((*replies)[i])));
+    const auto node = PK_TRY(coordination::NodeOf(std::move((*replies)[i])));
     // Forgotten, or the server that was asked is behind: a caretaker finds out.
     if (!node) continue;
     Task task = PK_TRY(DecodeTask(queue, key.id, node->value).With(requests[i].path));
@@ -270,7 +273,7 @@ Result<> Worker::State::Hold(const std::string& guid, const std::vector<Taken>& 
       // Cancelled, if it is still as it was read; nobody else has a use for the claim.
       const auto clear =
           Transaction().Check(requests[i].path, node->stat.version).Remove(path, kAnyVersion);
-      static_cast<void>(SendUntilKnown(context_, clear, backoff));
+      static_cast<void>(SendUntilKnown(context_.sessions, clear, backoff));
       continue;
     }
     const AliveNode::Progress progress{.since_ms = context_.WallMs(),

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "parkeeper/tasks/send_internal.h"
+#include "parkeeper/tasks/context_internal.h"
 #include "parkeeper/tasks/task.h"
 
 namespace pk::tasks {

@@ -56,7 +56,7 @@ Result<bool> CompletedBy(const Context& context, const ClaimedTask& claim, Backo
     // Either the server that was asked is behind, or somebody removed the claim by hand.
     const auto check =
         Transaction().Check(DefPath(claim.task.queue, claim.task.id()), now->version);
-    const Result<Sent> stands = SendUntilKnown(context, check, backoff);
+    const Result<Sent> stands = SendUntilKnown(context.sessions, check, backoff);
     if (!stands.ok()) return OutcomeUnknown(stands.error().message());
     if (stands->refused() == nullptr) return false;
     PK_CHECK(backoff.Wait(), OutcomeUnknown("the task cannot be read"));
@@ -70,7 +70,7 @@ void EndOfStage(const Context& context, const Task& task, Backoff& backoff) {
   const Uuid& stage = *task.request.stage;
   const std::string left = LeftPath(stage, task.id());
   const std::string bucket = left.substr(0, left.rfind('/'));
-  auto replies = ReadUntilKnown(context, {{bucket}}, backoff);
+  auto replies = ReadUntilKnown(context.sessions, {{bucket}}, backoff);
   if (!replies.ok() || !(*replies)[0].ok() || (*replies)[0]->node.stat.children > 0) return;
   static_cast<void>(OpenIfOver(context, stage, backoff));
 }
@@ -104,7 +104,7 @@ Result<std::optional<Refused>> Worker::Complete(const ClaimedTask& claim, std::s
   Transaction transaction = EndClaim(claim, done);
   const size_t own = transaction.operations().size();
   transaction.Append(extra);
-  const Sent sent = PK_TRY(SendUntilKnown(context, transaction, backoff));
+  const Sent sent = PK_TRY(SendUntilKnown(context.sessions, transaction, backoff));
   const Refused* refused = sent.refused();
   if (refused != nullptr && refused->operation >= own) {
     // The claim stands, so an earlier copy may still come.
@@ -132,7 +132,7 @@ Result<std::optional<Refused>> Worker::Complete(const ClaimedTask& claim, std::s
 // What Fail() and Release() say is the same whoever ended the claim.
 Result<> Worker::State::EndOtherwise(const ClaimedTask& claim, const Task& to) {
   Backoff backoff = context_.NewBackoff();
-  const Sent sent = PK_TRY(SendUntilKnown(context_, EndClaim(claim, to), backoff));
+  const Sent sent = PK_TRY(SendUntilKnown(context_.sessions, EndClaim(claim, to), backoff));
   const Refused* refused = sent.refused();
   PK_CHECK(refused == nullptr || refused->operation < kClaimOperations, Broken(claim, *refused));
   Forget(claim);

@@ -45,9 +45,9 @@ Result<> ReadTasks(const Context& context, const std::string& queue,
     requests.push_back({DefPath(queue, ids.back())});
   }
   if (requests.empty()) return {};
-  auto replies = PK_TRY(ReadUntilKnown(context, requests, backoff));
+  auto replies = PK_TRY(ReadUntilKnown(context.sessions, requests, backoff));
   for (size_t i = 0; i < replies.size(); ++i) {
-    const auto node = PK_TRY(NodeOf(std::move(replies[i])));
+    const auto node = PK_TRY(coordination::NodeOf(std::move(replies[i])));
     if (!node) continue;
     tasks.push_back(PK_TRY(DecodeTask(queue, ids[i], node->value).With(requests[i].path)));
   }
@@ -66,7 +66,7 @@ Result<Page<Task>> ListBuckets(const Context& context, const std::string& queue,
   Page<Task> page;
   for (; place.bucket < buckets; ++place.bucket, place.after.clear()) {
     std::vector<std::string> names =
-        PK_TRY(ListUntilKnown(context, path_of(queue, place.bucket), backoff));
+        PK_TRY(ListUntilKnown(context.sessions, path_of(queue, place.bucket), backoff));
     names.erase(names.begin(), std::upper_bound(names.begin(), names.end(), place.after));
     const size_t room = size_t(request.size) - page.items.size();
     const bool cut = names.size() > room;
@@ -100,9 +100,9 @@ Result<std::vector<std::optional<Task>>> Queues::FindAll(const std::string& queu
     for (size_t i = first; i < std::min(ids.size(), first + kTasksOfRead); ++i) {
       requests.push_back({DefPath(queue, ids[i])});
     }
-    for (auto& reply : PK_TRY(ReadUntilKnown(context, requests, backoff))) {
+    for (auto& reply : PK_TRY(ReadUntilKnown(context.sessions, requests, backoff))) {
       const Uuid& id = ids[found.size()];
-      const auto node = PK_TRY(NodeOf(std::move(reply)));
+      const auto node = PK_TRY(coordination::NodeOf(std::move(reply)));
       found.emplace_back();
       if (node) {
         found.back() = PK_TRY(DecodeTask(queue, id, node->value).With(DefPath(queue, id)));
@@ -116,10 +116,10 @@ Result<std::vector<WorkerStatus>> Queues::ListWorkers() {
   const Context context{sessions_, storage_, options_};
   Backoff backoff = context.NewBackoff();
   std::vector<WorkerStatus> workers;
-  if (!PK_TRY(FindNode(context, kAlivesPath, backoff))) return workers;
-  const auto guids = PK_TRY(ListUntilKnown(context, kAlivesPath, backoff));
+  if (!PK_TRY(FindNode(context.sessions, kAlivesPath, backoff))) return workers;
+  const auto guids = PK_TRY(ListUntilKnown(context.sessions, kAlivesPath, backoff));
   for (const std::string& guid : guids) {
-    const auto node = PK_TRY(FindNode(context, AlivePath(guid), backoff));
+    const auto node = PK_TRY(FindNode(context.sessions, AlivePath(guid), backoff));
     if (!node) continue;
     AliveNode alive = PK_TRY(DecodeAlive(node->value).With(AlivePath(guid)));
     WorkerStatus status{.guid = guid,

@@ -21,7 +21,8 @@ Result<Node> Named(Result<Node> node, const std::string& what) {
 Result<ReadQueue> LoadQueue(const Context& context, const std::string& queue, Backoff& backoff) {
   PK_TRY(ValidateQueueName(queue));
   const std::string path = QueuePath(queue);
-  const Node node = PK_TRY(Named(LoadNode(context, path, backoff), fmt::format("queue {}", queue)));
+  const Node node =
+      PK_TRY(Named(LoadNode(context.sessions, path, backoff), fmt::format("queue {}", queue)));
   return ReadQueue{PK_TRY(DecodeQueue(node.value).With(path)), node.stat.version};
 }
 
@@ -29,13 +30,13 @@ Result<ReadTask> LoadTask(const Context& context, const std::string& queue, cons
                           Backoff& backoff) {
   PK_TRY(ValidateQueueName(queue));
   const std::string path = DefPath(queue, id);
-  const Node node = PK_TRY(Named(LoadNode(context, path, backoff),
+  const Node node = PK_TRY(Named(LoadNode(context.sessions, path, backoff),
                                  fmt::format("task {} of queue {}", id.ToString(), queue)));
   return ReadTask{PK_TRY(DecodeTask(queue, id, node.value).With(path)), node.stat.version};
 }
 
 Result<> EnsureLayout(const Context& context, Backoff& backoff) {
-  const auto root = PK_TRY(FindNode(context, kRootPath, backoff));
+  const auto root = PK_TRY(FindNode(context.sessions, kRootPath, backoff));
   if (root) return CheckRoot(root->value);
   Transaction layout;
   layout.Create(kRootPath, EncodeRoot());
@@ -43,8 +44,8 @@ Result<> EnsureLayout(const Context& context, Backoff& backoff) {
     layout.Create(path, "");
   }
   // Refused: somebody else made them meanwhile, all at once.
-  PK_TRY(SendUntilKnown(context, layout, backoff));
-  return CheckRoot(PK_TRY(LoadNode(context, kRootPath, backoff)).value);
+  PK_TRY(SendUntilKnown(context.sessions, layout, backoff));
+  return CheckRoot(PK_TRY(LoadNode(context.sessions, kRootPath, backoff)).value);
 }
 
 Result<> MoveTask(const Context& context, const std::string& queue, const Uuid& id,
@@ -58,7 +59,7 @@ Result<> MoveTask(const Context& context, const std::string& queue, const Uuid& 
     Transaction transaction = Move(from.task, from.version, *to);
     const size_t own = transaction.operations().size();
     if (with_also) transaction.Append(also(from.task));
-    const Sent sent = PK_TRY(SendUntilKnown(context, transaction, backoff));
+    const Sent sent = PK_TRY(SendUntilKnown(context.sessions, transaction, backoff));
     const Refused* refused = sent.refused();
     if (refused == nullptr) return {};
     if (refused->operation >= own) {

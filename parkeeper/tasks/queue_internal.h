@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "parkeeper/tasks/context_internal.h"
 #include "parkeeper/tasks/nodes_internal.h"
-#include "parkeeper/tasks/send_internal.h"
 
 namespace pk::tasks {
 

@@ -55,7 +55,7 @@ Result<> Queues::CreateQueue(const std::string& queue, const QueueOptions& optio
                        .state = QueueState::kRunning,
                        .shards = options.shards,
                        .retention = options.retention};
-  const Sent sent = PK_TRY(SendUntilKnown(context, NewQueue(queue, node), backoff));
+  const Sent sent = PK_TRY(SendUntilKnown(context.sessions, NewQueue(queue, node), backoff));
   const Refused* refused = sent.refused();
   if (refused == nullptr) return {};
   PK_CHECK(refused->operation == 0, refused->reason);
@@ -68,7 +68,7 @@ Result<> Queues::CreateQueue(const std::string& queue, const QueueOptions& optio
 Result<std::vector<std::string>> Queues::ListQueues() {
   const Context context{sessions_, storage_, options_};
   Backoff backoff = context.NewBackoff();
-  Result<std::vector<std::string>> names = ListUntilKnown(context, kQueuesPath, backoff);
+  Result<std::vector<std::string>> names = ListUntilKnown(context.sessions, kQueuesPath, backoff);
   if (!names.ok() && names.error().code() == ErrorCode::kNotFound) {
     return std::vector<std::string>();
   }
@@ -84,7 +84,7 @@ Result<QueueStatus> Queues::DescribeQueue(const std::string& queue) {
   std::vector<ReadRequest> requests;
   for (int32_t i = 0; i < read.node.shards; ++i) requests.push_back({ShardPath(queue, i)});
   for (int i = 0; i < kSmallBuckets; ++i) requests.push_back({DeadBucketPath(queue, i)});
-  const auto replies = PK_TRY(ReadUntilKnown(context, requests, backoff));
+  const auto replies = PK_TRY(ReadUntilKnown(context.sessions, requests, backoff));
   QueueStatus status{
       .state = read.node.state, .shards = read.node.shards, .retention = read.node.retention};
   for (size_t i = 0; i < replies.size(); ++i) {
@@ -102,7 +102,7 @@ Result<> Queues::SetQueueState(const std::string& queue, QueueState state) {
     read.node.state = state;
     // Also when it is so already: it spends the version that claims and submissions expect.
     const auto set = Transaction().Set(QueuePath(queue), Encode(read.node), read.version);
-    const Sent sent = PK_TRY(SendUntilKnown(context, set, backoff));
+    const Sent sent = PK_TRY(SendUntilKnown(context.sessions, set, backoff));
     if (sent.refused() == nullptr) return {};
     PK_CHECK(backoff.Wait(), Unavailable(fmt::format("queue {} changes all the time", queue)));
   }

@@ -34,14 +34,14 @@ Result<std::optional<SeenStage>> Look(const Context& context, const Uuid& stage,
   std::vector<ReadRequest> requests = {{StagePath(stage)}};
   for (int i = 0; i < kSmallBuckets; ++i) requests.push_back({LeftBucketPath(stage, i)});
   for (int i = 0; i < kSmallBuckets; ++i) requests.push_back({NextBucketPath(stage, i)});
-  auto replies = PK_TRY(ReadUntilKnown(context, requests, backoff));
+  auto replies = PK_TRY(ReadUntilKnown(context.sessions, requests, backoff));
   SeenStage seen;
-  const auto node = PK_TRY(NodeOf(std::move(replies[0])));
+  const auto node = PK_TRY(coordination::NodeOf(std::move(replies[0])));
   if (!node) return std::optional<SeenStage>();
   seen.node = PK_TRY(DecodeStage(node->value).With(requests[0].path));
   seen.stat = node->stat;
   for (size_t i = 1; i < replies.size(); ++i) {
-    const auto bucket = PK_TRY(NodeOf(std::move(replies[i])));
+    const auto bucket = PK_TRY(coordination::NodeOf(std::move(replies[i])));
     const int64_t children = bucket ? bucket->stat.children : 0;
     if (i <= kSmallBuckets) {
       seen.left += children;
@@ -62,10 +62,10 @@ Result<std::map<Uuid, bool>> AreOver(const Context& context, const std::vector<N
   if (over.empty()) return over;
   std::vector<ReadRequest> requests;
   for (const auto& [stage, is] : over) requests.push_back({StagePath(stage)});
-  auto replies = PK_TRY(ReadUntilKnown(context, requests, backoff));
+  auto replies = PK_TRY(ReadUntilKnown(context.sessions, requests, backoff));
   size_t i = 0;
   for (auto& [stage, is] : over) {
-    const auto node = PK_TRY(NodeOf(std::move(replies[i++])));
+    const auto node = PK_TRY(coordination::NodeOf(std::move(replies[i++])));
     is = !node || PK_TRY(DecodeStage(node->value)).state == StageState::kOver;
   }
   return over;
@@ -79,10 +79,10 @@ Result<> Advance(const Context& context, const Uuid& stage, const std::vector<st
   for (const std::string& name : names) {
     requests.push_back({NextPath(stage, PK_TRY(Uuid::Parse(name)))});
   }
-  auto replies = PK_TRY(ReadUntilKnown(context, requests, backoff));
+  auto replies = PK_TRY(ReadUntilKnown(context.sessions, requests, backoff));
   std::vector<NextNode> nodes;
   for (size_t i = 0; i < replies.size(); ++i) {
-    const auto node = PK_TRY(NodeOf(std::move(replies[i])));
+    const auto node = PK_TRY(coordination::NodeOf(std::move(replies[i])));
     if (node) nodes.push_back(PK_TRY(DecodeNext(node->value).With(requests[i].path)));
   }
   auto over = PK_TRY(AreOver(context, nodes, backoff));
@@ -101,13 +101,13 @@ Result<> Advance(const Context& context, const Uuid& stage, const std::vector<st
     node.after.erase(node.after.begin(), waits + 1);
     transaction.Create(NextPath(then, id), Encode(node));
   }
-  if (!nodes.empty()) PK_TRY(SendUntilKnown(context, transaction, backoff));
+  if (!nodes.empty()) PK_TRY(SendUntilKnown(context.sessions, transaction, backoff));
   return {};
 }
 
 Result<> AdvanceBucket(const Context& context, const Uuid& stage, int bucket, Backoff& backoff) {
   Result<std::vector<std::string>> names =
-      ListUntilKnown(context, NextBucketPath(stage, bucket), backoff);
+      ListUntilKnown(context.sessions, NextBucketPath(stage, bucket), backoff);
   if (!names.ok() && names.error().code() == ErrorCode::kNotFound) return {};  // over meanwhile
   const auto all = PK_TRY(std::move(names));
   for (size_t i = 0; i < all.size(); i += kTasksOfSubmit) {
@@ -146,7 +146,7 @@ Result<bool> OpenIfOver(const Context& context, const Uuid& stage, Backoff& back
     for (int i = 0; i < kSmallBuckets; ++i) over.Remove(NextBucketPath(stage, i), kAnyVersion);
     seen->node.state = StageState::kOver;
     over.Set(StagePath(stage), Encode(seen->node), seen->stat.version);
-    const Sent sent = PK_TRY(SendUntilKnown(context, over, backoff));
+    const Sent sent = PK_TRY(SendUntilKnown(context.sessions, over, backoff));
     if (sent.refused() == nullptr) return true;
     PK_CHECK(backoff.Wait(), Unavailable(sent.refused()->reason.message()));
   }
@@ -160,7 +160,7 @@ Result<bool> ForgetStage(const Context& context, const Uuid& stage, int64_t befo
   Transaction forget;
   for (int i = 0; i < kSmallBuckets; ++i) forget.Remove(LeftBucketPath(stage, i), kAnyVersion);
   forget.Remove(StagePath(stage), seen->stat.version);
-  PK_TRY(SendUntilKnown(context, forget, backoff));
+  PK_TRY(SendUntilKnown(context.sessions, forget, backoff));
   return true;
 }
 
@@ -172,7 +172,7 @@ Result<> Queues::CreateStage(const Uuid& id, const std::string& name) {
            InvalidArgument("a stage's id is a new UUID of version 7"));
   Backoff backoff = context.NewBackoff();
   PK_TRY(EnsureLayout(context, backoff));
-  const Sent sent = PK_TRY(SendUntilKnown(context, NewStage(id, name), backoff));
+  const Sent sent = PK_TRY(SendUntilKnown(context.sessions, NewStage(id, name), backoff));
   const auto* refused = sent.refused();
   PK_CHECK(refused == nullptr || refused->reason.code() == ErrorCode::kAlreadyExists,
            refused->reason);
@@ -185,13 +185,13 @@ Result<> Queues::SealStage(const Uuid& id) {
   for (;;) {
     auto seen = PK_TRY(Look(context, id, backoff));
     if (!seen) {
-      PK_TRY(LoadNode(context, StagePath(id), backoff).With("stage"));
+      PK_TRY(LoadNode(context.sessions, StagePath(id), backoff).With("stage"));
       continue;
     }
     if (seen->node.state != StageState::kFilling) break;
     seen->node.state = StageState::kSealed;
     const auto seal = Transaction().Set(StagePath(id), Encode(seen->node), seen->stat.version);
-    if (PK_TRY(SendUntilKnown(context, seal, backoff)).refused() == nullptr) break;
+    if (PK_TRY(SendUntilKnown(context.sessions, seal, backoff)).refused() == nullptr) break;
     PK_CHECK(backoff.Wait(), Unavailable("the stage changes all the time"));
   }
   // All of its tasks may have ended while it was filled.

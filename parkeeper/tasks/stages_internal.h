@@ -2,7 +2,7 @@
 
 // Stages: sets of tasks that other tasks wait for.
 
-#include "parkeeper/tasks/send_internal.h"
+#include "parkeeper/tasks/context_internal.h"
 
 namespace pk::tasks {
 

@@ -34,7 +34,7 @@ class Chunk {
         if (PK_TRY(DropPresent(report, backoff))) continue;
         return transaction.error();
       }
-      const Sent sent = PK_TRY(SendUntilKnown(context_, *transaction, backoff));
+      const Sent sent = PK_TRY(SendUntilKnown(context_.sessions, *transaction, backoff));
       if (sent.refused() == nullptr) {
         report.submitted += int64_t(requests_.size());
         requests_.clear();
@@ -68,7 +68,7 @@ class Chunk {
       stages.insert(request->after.begin(), request->after.end());
       if (request->stage) stages.insert(*request->stage);
     }
-    auto replies = PK_TRY(ReadUntilKnown(context_, requests, backoff));
+    auto replies = PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff));
     int64_t offered = 0;
     for (auto& reply : replies) offered += PK_TRY(std::move(reply)).node.stat.children;
     PK_CHECK(offered + int64_t(size()) <= int64_t{seen_.node.shards} * kMostReadyInShard,
@@ -78,7 +78,7 @@ class Chunk {
   }
 
   Result<> LookAt(const Uuid& stage, Backoff& backoff) {
-    const auto node = PK_TRY(FindNode(context_, StagePath(stage), backoff));
+    const auto node = PK_TRY(FindNode(context_.sessions, StagePath(stage), backoff));
     PK_CHECK(node, NotFound(fmt::format("stage {} does not exist", stage.ToString())));
     stages_[stage] = {PK_TRY(DecodeStage(node->value)), node->stat.version};
     return {};
@@ -135,10 +135,10 @@ class Chunk {
     for (const SubmitRequest* request : requests_) {
       requests.push_back({DefPath(queue_, request->id)});
     }
-    auto replies = PK_TRY(ReadUntilKnown(context_, requests, backoff));
+    auto replies = PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff));
     std::vector<const SubmitRequest*> missing;
     for (size_t i = 0; i < replies.size(); ++i) {
-      const auto node = PK_TRY(NodeOf(std::move(replies[i])));
+      const auto node = PK_TRY(coordination::NodeOf(std::move(replies[i])));
       if (!node) {
         missing.push_back(requests_[i]);
         continue;

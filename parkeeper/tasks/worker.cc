@@ -105,7 +105,7 @@ Result<bool> Worker::State::Appear(Coordinator& session, const std::string& guid
     if (!std::holds_alternative<Refused>(outcome)) return true;
   }
   const auto replies = PK_TRY(session.Read({{.path = alive}}));
-  const auto present = PK_TRY(NodeOf(replies[0]));
+  const auto present = PK_TRY(coordination::NodeOf(replies[0]));
   if (present && present->stat.ephemeral_owner == session.session().id()) return true;
   Transaction move;
   move.Check(run);
@@ -146,7 +146,7 @@ void Worker::State::Clear(const std::vector<std::string>& claim_paths, Backoff& 
   if (claim_paths.empty()) return;
   Transaction clear;
   for (const std::string& path : claim_paths) clear.Remove(path, kAnyVersion);
-  static_cast<void>(SendUntilKnown(context_, clear, backoff));
+  static_cast<void>(SendUntilKnown(context_.sessions, clear, backoff));
 }
 
 Result<> Worker::State::Beat(Backoff& backoff) {
@@ -161,7 +161,7 @@ Result<> Worker::State::Beat(Backoff& backoff) {
       }
     }
     const auto set = Transaction().Set(AlivePath(guid), Encode(node), kAnyVersion);
-    const Sent sent = PK_TRY(SendUntilKnown(context_, set, backoff));
+    const Sent sent = PK_TRY(SendUntilKnown(context_.sessions, set, backoff));
     if (sent.refused() == nullptr) return {};
     {
       std::lock_guard lock(mutex_);
@@ -187,7 +187,7 @@ Result<std::vector<ClaimedTask>> Worker::State::Heartbeat() {
     paths.push_back(DefPath(each.claim.task.queue, each.claim.task.id()));
   }
   if (paths.empty()) return lost;
-  auto stats = PK_TRY(StatsUntilKnown(context_, paths, backoff));
+  auto stats = PK_TRY(StatsUntilKnown(context_.sessions, paths, backoff));
   std::vector<std::string> cancelled;
   size_t i = 0;
   for (const auto& [path, each] : held) {
@@ -218,14 +218,16 @@ Result<> Worker::State::Leave() {
   }
   for (const ClaimedTask& claim : claims) {
     const Transaction release = EndClaim(claim, Released(claim.task));
-    const Sent sent = PK_TRY(SendUntilKnown(context_, release, backoff));
+    const Sent sent = PK_TRY(SendUntilKnown(context_.sessions, release, backoff));
     const Refused* refused = sent.refused();
     // The task was cancelled.
     if (refused != nullptr && refused->operation == 1) Clear({ClaimPath(claim)}, backoff);
   }
   // Refused: one of them is gone with the session, or taken away by a caretaker.
-  PK_TRY(SendUntilKnown(context_, Transaction().Remove(AlivePath(guid), kAnyVersion), backoff));
-  PK_TRY(SendUntilKnown(context_, Transaction().Remove(RunPath(guid), kAnyVersion), backoff));
+  PK_TRY(SendUntilKnown(context_.sessions, Transaction().Remove(AlivePath(guid), kAnyVersion),
+                        backoff));
+  PK_TRY(
+      SendUntilKnown(context_.sessions, Transaction().Remove(RunPath(guid), kAnyVersion), backoff));
   Disappear(guid);
   return {};
 }

@@ -58,7 +58,9 @@ TEST_P(TaskContract, ManyTasksAreFoundAtOnceInTheOrderOfTheirIds) {
   ASSERT_EQ(found.size(), ids.size());
   for (size_t i = 0; i < ids.size(); ++i) {
     ASSERT_EQ(found[i].has_value(), i != 201) << i;
-    if (found[i]) ASSERT_EQ(found[i]->request, requests[i]) << i;
+    if (found[i]) {
+      ASSERT_EQ(found[i]->request, requests[i]) << i;
+    }
   }
 }
 
