@@ -1,4 +1,5 @@
 #include "parkeeper/lake/import.h"
+#include "parkeeper/datafile/source_paths.h"
 
 #include <fmt/format.h>
 
@@ -44,7 +45,7 @@ Result<> Run(const Global& global, Arguments& arguments) {
            InvalidArgument(
                fmt::format("--commit-every must not be negative: {}", options.commit_every)));
   options.stop = global.stop;
-  const std::vector<std::string> paths = PK_TRY(lake::ExpandPaths(arguments.files));
+  const std::vector<std::string> paths = PK_TRY(datafile::ExpandPaths(arguments.files));
   const auto lake = PK_TRY(global.OpenLake(!options.create));
   ProgressLine line(global.quiet || global.json);
   options.progress = [&](const lake::ImportProgress& progress) {

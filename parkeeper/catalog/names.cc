@@ -108,6 +108,21 @@ Result<TableName> ParseTableName(std::string_view text) {
   return name;
 }
 
+Result<TableName> TableNameInSql(const std::vector<std::string>& parts) {
+  TableName table;
+  for (size_t i = 0; i + 1 < parts.size(); ++i) {
+    auto part = ParseNamespace(parts[i]);
+    // SQL's own quotes are enough for white space.
+    if (!part.ok() && parts[i].find_first_of(".\"") == parts[i].npos) part = Namespace{{parts[i]}};
+    for (std::string& level : PK_TRY(std::move(part)).levels) {
+      table.ns.levels.push_back(std::move(level));
+    }
+  }
+  table.name = parts.back();
+  PK_TRY(Validate(table));
+  return table;
+}
+
 Result<> Validate(const Namespace& ns) {
   PK_CHECK(ns.levels.size() <= kMaxLevels,
            InvalidArgument(fmt::format("a namespace has {} levels (at most {})", ns.levels.size(),

@@ -34,6 +34,11 @@ std::string ToString(const TableName& name);
 Result<Namespace> ParseNamespace(std::string_view text);
 Result<TableName> ParseTableName(std::string_view text);
 
+// The table that a name of a query means, quotes taken off: "sales.orders" is {"sales", "orders"}.
+// A part before the last may hold several levels, as ParseNamespace reads them: deep namespaces
+// stand in SQL's own quotes. kInvalidArgument.
+Result<TableName> TableNameInSql(const std::vector<std::string>& parts);
+
 // Rules above, and at most 16 levels of at most 255 bytes.
 Result<> Validate(const Namespace& ns);
 Result<> Validate(const TableName& name);

@@ -1,8 +1,6 @@
 #include "parkeeper/lake/import.h"
 
 #include <fmt/format.h>
-#include <glob.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
@@ -182,34 +180,6 @@ Result<ImportResult> Import(Lake& lake, const TableName& name,
         "{}: the first {} files are committed, the rest is not", catalog::ToString(name), first));
   }
   return importing.TakeResult();
-}
-
-Result<std::vector<std::string>> ExpandPaths(const std::vector<std::string>& patterns) {
-  std::vector<std::string> paths;
-  std::set<std::string> seen;
-  const auto add = [&](std::string path) {
-    if (seen.insert(path).second) paths.push_back(std::move(path));
-  };
-  for (const std::string& pattern : patterns) {
-    struct stat literal{};
-    if (stat(pattern.c_str(), &literal) == 0) {  // a file may be called "a[1].csv"
-      add(pattern);
-      continue;
-    }
-    glob_t found{};
-    const int failure = glob(pattern.c_str(), GLOB_BRACE, nullptr, &found);
-    const size_t matches = failure == 0 ? found.gl_pathc : 0;
-    for (size_t i = 0; i < matches; ++i) add(found.gl_pathv[i]);
-    globfree(&found);
-    PK_CHECK(matches > 0, NotFound(fmt::format("no file matches '{}'", pattern)));
-  }
-  for (const std::string& path : paths) {
-    struct stat status{};
-    PK_CHECK(stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode),
-             NotFound(fmt::format("'{}' is no file; name files or a pattern such as '{}/*.parquet'",
-                                  path, path)));
-  }
-  return paths;
 }
 
 }  // namespace pk::lake

@@ -59,9 +59,4 @@ struct ImportResult {
 Result<ImportResult> Import(Lake& lake, const catalog::TableName& name,
                             const std::vector<std::string>& paths, const ImportOptions& options);
 
-// The files that the patterns name, each once, sorted within each pattern: shell wildcards * ?
-// [...] {a,b}, unless a file of that very name is there; kNotFound names a pattern without a match,
-// or a folder.
-Result<std::vector<std::string>> ExpandPaths(const std::vector<std::string>& patterns);
-
 }  // namespace pk::lake

@@ -271,19 +271,6 @@ TEST_F(LakeTest, DoctorFindsAMissingRecord) {
   EXPECT_THAT(Findings(), ::testing::ElementsAre("record " + record + " is missing"));
 }
 
-TEST(ExpandPaths, FindsEachFileOnceAndNamesWhatIsNone) {
-  TempFolder folder;
-  const std::string a = WriteFile(folder, "a.csv", "x"), b = WriteFile(folder, "b.csv", "x"),
-                    odd = WriteFile(folder, "c[1].csv", "x");
-  EXPECT_THAT(ExpandPaths({folder / "[ab].csv"}), IsOkAnd(::testing::ElementsAre(a, b)));
-  EXPECT_THAT(ExpandPaths({folder / "{b,a}.csv"}), IsOkAnd(::testing::ElementsAre(b, a)));
-  EXPECT_THAT(ExpandPaths({b, folder / "*.csv"}), IsOkAnd(::testing::ElementsAre(b, a, odd)));
-  EXPECT_THAT(ExpandPaths({odd}), IsOkAnd(::testing::ElementsAre(odd)));
-  EXPECT_THAT(ExpandPaths({a, folder / "*.parquet"}),
-              IsErrorWith(ErrorCode::kNotFound, "*.parquet"));
-  EXPECT_THAT(ExpandPaths({folder.path()}), IsErrorWith(ErrorCode::kNotFound, "is no file"));
-}
-
 TEST(WrapStorage, StandsBeforeEveryFile) {
   int finished = 0;
   LakeOptions options;

@@ -15,7 +15,4 @@ namespace pk::lake {
 // is quoted once more within them, as the command line has it. The lake must outlive it.
 Result<std::unique_ptr<sql::Session>> OpenSql(Lake& lake, const sql::SessionOptions& options);
 
-// The name that a query means. kInvalidArgument. Pure.
-Result<catalog::TableName> TableNameOf(const sql::NameInQuery& name);
-
 }  // namespace pk::lake

@@ -338,7 +338,7 @@ Result<std::vector<TableUse>> PrepareReading(Engine& engine, storage::Storage& s
     for (const size_t column : columns) {
       request.columns.push_back(table.schema->fields()[column].name);
     }
-    TableUse use{.name = Shown(table), .plan = {}, .why_scan = {}};
+    TableUse use{.table = table.name, .name = Shown(table), .plan = {}, .why_scan = {}};
     use.plan = PK_TRY(
         table::PlanScan(storage, *table.state.metadata, request, {.threads = options.threads})
             .With(use.name));

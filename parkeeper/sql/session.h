@@ -66,6 +66,7 @@ enum class ReadBy {
 
 // What a query reads of one table.
 struct TableUse {
+  NameInQuery table;
   std::string name;      // "sales.orders", with " at ..." behind it
   table::ScanPlan plan;  // with the filter and the columns that reached planning
   ReadBy read_by = ReadBy::kNobody;
