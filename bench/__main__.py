@@ -10,9 +10,9 @@ from bench.lineitem import ensure_lineitem
 BENCHES = {"scan": scan, "sql": sql, "ingest": ingest, "memory": memory, "commits": commits, "external": external,
            "tasks": tasks, "zookeeper": zookeeper}
 OF_LINEITEM = {"scan", "ingest", "memory"}
-SECONDS = {"commits": 10, "external": 10, "tasks": 10, "zookeeper": 0.2}
+SECONDS = {"commits": 10, "external": 10, "tasks": 10, "zookeeper": 0.4}
 WRITERS = {"commits": [1, 8, 32], "external": external.EXTERNAL, "tasks": [1, 4, 16]}
-ROUNDS = {"zookeeper": 24}  # short ones, because a machine changes its speed in between
+ROUNDS = {"zookeeper": 12}  # short ones, because a machine changes its speed in between
 
 
 def _words(values):
@@ -29,12 +29,12 @@ def main():
     parser.add_argument("--json", metavar="FILE", help="write the results here too")
     parser.add_argument("--scale", type=float, nargs="+",
                         help="of TPC-H; memory takes several (default 1; memory 1 10)")
-    parser.add_argument("--repeat", "--rounds", type=int, help="rounds; the median counts (default 3; zookeeper 24)")
+    parser.add_argument("--repeat", "--rounds", type=int, help="rounds; the median counts (default 3; zookeeper 12)")
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path("build/bench-data"),
                         help="where generated input is kept (default build/bench-data)")
     parser.add_argument("--only", "--systems", nargs="+", metavar="SYSTEM", help="leave the other systems out")
     parser.add_argument("--seconds", type=float,
-                        help="of each measurement of commits, external, tasks (default 10) and zookeeper (default 0.2)")
+                        help="of each measurement of commits, external, tasks (default 10) and zookeeper (default 0.4)")
     parser.add_argument("--writers", nargs="+", metavar="N",
                         help="commits, tasks: processes at once (default 1,8,32; 1,4,16); external: those beside 8"
                              " appenders (default 1,4)")

@@ -1,6 +1,5 @@
 """Results as a table with ratios, and as JSON."""
 import json
-import math
 import os
 import platform
 import statistics
@@ -43,21 +42,15 @@ def show(name, results, notes):
 
 
 def _ratio(row, peers):
-    """How many times better than the best of these, with two standard errors: above 1 is better, of rates and of
-    times. The median over the rounds, each against the same round of the peer, because a machine is faster in one round
-    than in another; its error from the middle half of the rounds, because some are far out."""
+    """How many times better than the best of these: above 1 is better, of rates and of times. The median over the
+    rounds, each against the same round of the peer, because a machine is faster in one round than in another."""
     peers = [peer for peer in peers if not peer["failed"]]
     if not peers or not row["value"]:
         return ""
     is_rate = row["unit"].endswith("/s")
     peer = (max if is_rate else min)(peers, key=lambda p: p["value"])
-    ratios = [a / b if is_rate else b / a for a, b in zip(row["samples"], peer["samples"])]
-    median = f"{statistics.median(ratios):.2f}"
-    if len(ratios) < 4 or peer is row:
-        return median
-    low, _, high = statistics.quantiles(ratios, n=4)
-    deviation = (high - low) / 1.349
-    return f"{median} ±{2 * 1.2533 * deviation / math.sqrt(len(ratios)):.2f}"
+    pairs = list(zip(row["samples"], peer["samples"]))
+    return f"{statistics.median(a / b if is_rate else b / a for a, b in pairs):.2f}"
 
 
 def show_ratios(name, results, notes, to="c-client"):

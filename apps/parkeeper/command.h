@@ -40,6 +40,9 @@ void AddSqlCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddHistoryCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddWatchCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDoctorCommand(CLI::App& app, const Global& global, Action& chosen);
+// With the hidden subcommand that a worker starts for each task.
+void AddWorkerCommand(CLI::App& app, const Global& global, Action& chosen);
+void AddJobCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddDemoCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddEnsembleCommand(CLI::App& app, const Global& global, Action& chosen);
 void AddNodeCommand(CLI::App& app, const Global& global, Action& chosen);

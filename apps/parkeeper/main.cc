@@ -79,6 +79,8 @@ int main(int argc, char** argv) {
   pk::cli::AddHistoryCommand(app, global, chosen);
   pk::cli::AddWatchCommand(app, global, chosen);
   pk::cli::AddDoctorCommand(app, global, chosen);
+  pk::cli::AddWorkerCommand(app, global, chosen);
+  pk::cli::AddJobCommand(app, global, chosen);
   pk::cli::AddDemoCommand(app, global, chosen);
   pk::cli::AddEnsembleCommand(app, global, chosen);
   pk::cli::AddNodeCommand(app, global, chosen);

@@ -159,7 +159,7 @@ def run(_, folder, options):
         f"each case for {options.seconds:g} s a round; values of 100 bytes; every round at another server, all"
         " systems at the same",
         "synchronous: one thread waits for each answer; in flight: so many requests of one session at a time",
-        "ratios: the median over the rounds, each against the same round of the peer, and two standard errors",
+        "ratios: the median over the rounds, each against the same round of the peer",
         "cpu: of the client's process, for one operation",
         f"{WATCHERS} watchers on one node, over 20 connections of one process: from sending the change until the"
         " last watcher is told",

@@ -1,0 +1,254 @@
+// Standing tasks: their claim is held for as long as the job is not cancelled. What they do happens
+// once by itself (a position that the commit requires; a marker for each file), not because their
+// claim ends once; so it does no harm when two workers are at it for a while.
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
+
+#include "parkeeper/base/log.h"
+#include "parkeeper/datafile/source_paths.h"
+#include "parkeeper/jobs/attempt_internal.h"
+#include "parkeeper/jobs/completion_internal.h"
+#include "parkeeper/jobs/preparation_internal.h"
+#include "parkeeper/jobs/seen.h"
+
+namespace pk::jobs {
+
+namespace {
+
+constexpr std::chrono::milliseconds kLook{1'000};
+// How long one of several feeds is waited for before the others are asked.
+constexpr std::chrono::milliseconds kTurn{200};
+constexpr std::chrono::milliseconds kLongestPause{60'000};
+
+// Rounds that may fail; so many in a row, or one that repeating cannot mend, end the task.
+class Rounds {
+ public:
+  explicit Rounds(Attempt& attempt)
+      : attempt_(attempt),
+        stop_(attempt.stop, [this] { over_.request_stop(); }),
+        drain_(attempt.options.drain, [this] { over_.request_stop(); }) {}
+
+  // Between rounds: the attempt is stopped, or its worker drains.
+  std::stop_token over() const { return over_.get_token(); }
+
+  // nullopt: go on. Waits after a failure.
+  std::optional<AttemptEnd> Failed(const Error& error) {
+    if (over_.stop_requested()) return std::nullopt;
+    Log(LogLevel::kWarning, Error(error).With("standing task").message());
+    attempt_.worker.Report(attempt_.claim, {.note = error.message().substr(0, 200)});
+    const bool out_of_reach = IsPassing(error.code());
+    if (!MayPass(error.code()) || (!out_of_reach && ++failures_ >= attempt_.job.most_failures)) {
+      return attempt_.FailWithLog({error.message(), tasks::Retry::kNever});
+    }
+    attempt_.parts.options.clock->Wait(pause_, over());
+    pause_ = std::min(2 * pause_, kLongestPause);
+    return std::nullopt;
+  }
+  void Worked(std::string note) {
+    failures_ = 0;
+    pause_ = kLook;
+    attempt_.worker.Report(attempt_.claim, {.note = std::move(note)});
+  }
+
+ private:
+  Attempt& attempt_;
+  std::stop_source over_;
+  std::stop_callback<std::function<void()>> stop_;
+  std::stop_callback<std::function<void()>> drain_;
+  int failures_ = 0;
+  std::chrono::milliseconds pause_ = kLook;
+};
+
+// Waits until one of several tables has a new version.
+class News {
+ public:
+  News(catalog::Catalog& catalog, const RefreshPlan& plan) : catalog_(catalog), plan_(plan) {}
+
+  // From now on. Feeds that are there stay.
+  Result<> Listen() {
+    for (const FollowedTable& input : plan_.inputs) {
+      if (!input.incremental || feeds_.contains(input.key)) continue;
+      feeds_[input.key] = PK_TRY(catalog_.Follow(input.key, catalog::FromNow{}));
+    }
+    return {};
+  }
+  Result<> Wait(Clock& clock, const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      for (auto& [key, feed] : feeds_) {
+        const auto until = clock.Now() + (feeds_.size() == 1 ? kLongestPause : kTurn);
+        const auto change = feed->Next(until, stop);
+        if (!change.ok()) {
+          if (change.error().code() == ErrorCode::kCancelled) return {};
+          const Error error = change.error();
+          feeds_.erase(key);
+          return error;
+        }
+        if (*change && !(*change)->snapshots.empty()) return {};
+      }
+    }
+    return {};
+  }
+
+ private:
+  catalog::Catalog& catalog_;
+  const RefreshPlan& plan_;
+  std::map<std::string, std::unique_ptr<catalog::Feed>> feeds_;
+};
+
+class KeepFresh {
+ public:
+  KeepFresh(Attempt& attempt, const RefreshPlan& plan)
+      : attempt_(attempt), news_(attempt.parts.catalog, plan), rounds_(attempt) {}
+
+  AttemptEnd Run() {
+    while (!rounds_.over().stop_requested()) {
+      const Result<bool> advanced = Advance();
+      if (!advanced.ok()) {
+        if (const auto end = rounds_.Failed(advanced.error())) return *end;
+        continue;
+      }
+      rounds_.Worked(fmt::format("{} rows in {} runs", rows_, runs_));
+      if (*advanced) continue;  // more may have come meanwhile
+      const Result<> waited = news_.Wait(*attempt_.parts.options.clock, rounds_.over());
+      if (waited.ok()) continue;
+      if (const auto end = rounds_.Failed(waited.error())) return *end;
+    }
+    return attempt_.Release();
+  }
+
+ private:
+  // False: there was nothing new.
+  Result<bool> Advance() {
+    PK_TRY(news_.Listen());
+    const auto table = PK_TRY(attempt_.FindTable());
+    const auto preparation = PK_TRY(
+        Prepare(attempt_.parts, attempt_.job, attempt_.part, table, attempt_.options.memory_bytes));
+    if (preparation.skip) return false;
+    auto produced = attempt_.RunInProcess(preparation.request);
+    if (!produced) return Cancelled("stopped");
+    Produced made = PK_TRY(*std::move(produced));
+    if (!made.commit) made.commit = PK_TRY(Merge(attempt_.parts, {}, nullptr));
+    iceberg::TableCommit& commit = *made.commit;
+    commit.properties = preparation.properties;
+    PK_TRY(Commit(commit));
+    rows_ += made.rows;
+    ++runs_;
+    return true;
+  }
+
+  Result<> Commit(const iceberg::TableCommit& commit) {
+    for (auto id = catalog::CommitId::kNew;;) {
+      const auto result = attempt_.parts.catalog.Commit(attempt_.job.table_key, commit, id);
+      if (result.ok()) {
+        const auto* rejected = std::get_if<catalog::Rejected>(&*result);
+        if (rejected == nullptr) return {};
+        RemoveFiles(attempt_.parts.storage, commit);
+        // Somebody else was faster, perhaps: the next round sees.
+        return Error(ErrorCode::kConflict, rejected->reason);
+      }
+      const bool unknown = result.error().code() == ErrorCode::kOutcomeUnknown;
+      if (!unknown && id == catalog::CommitId::kNew) {
+        RemoveFiles(attempt_.parts.storage, commit);
+        return result.error();
+      }
+      id = catalog::CommitId::kMaybeRepeated;
+      if (!attempt_.Wait()) return result.error();
+    }
+  }
+
+  Attempt& attempt_;
+  News news_;
+  Rounds rounds_;
+  int64_t rows_ = 0;
+  int64_t runs_ = 0;
+};
+
+class FollowFiles {
+ public:
+  FollowFiles(Attempt& attempt, const FollowFilesPlan& plan)
+      : attempt_(attempt), plan_(plan), rounds_(attempt) {}
+
+  AttemptEnd Run() {
+    while (!rounds_.over().stop_requested()) {
+      const Result<> looked = Look();
+      if (looked.ok()) {
+        rounds_.Worked(fmt::format("{} files submitted", submitted_));
+        attempt_.parts.options.clock->Wait(kLook, rounds_.over());
+      } else if (const auto end = rounds_.Failed(looked.error())) {
+        return *end;
+      }
+    }
+    return attempt_.Release();
+  }
+
+ private:
+  Result<> Look() {
+    std::vector<SourceIdentity> found;
+    for (const std::string& pattern : plan_.patterns) {
+      for (const std::string& path : datafile::MatchPaths(pattern)) {
+        const auto source = IdentifySource(path);
+        // A folder, or gone again.
+        if (!source.ok() || !IsSettled(*source) || known_.contains(KeyOf(*source))) continue;
+        if (PK_TRY(IsNew(*source))) {
+          found.push_back(*source);
+        } else {
+          known_.insert(KeyOf(*source));
+        }
+      }
+    }
+    if (found.empty()) return {};
+    Job ingest{.id = {},
+               .queue = attempt_.job.queue,
+               .table = attempt_.job.table,
+               .table_key = attempt_.job.table_key,
+               .plan = IngestPlan{.input = plan_.input},
+               .most_failures = attempt_.job.most_failures,
+               .within = attempt_.job.within,
+               .parts = {}};
+    for (const SourceIdentity& source : found) {
+      if (ingest.parts.size() < kMostParts) ingest.parts.push_back(source.path);
+    }
+    std::sort(ingest.parts.begin(), ingest.parts.end());
+    ingest.parts.erase(std::unique(ingest.parts.begin(), ingest.parts.end()), ingest.parts.end());
+    PK_TRY(Jobs(attempt_.parts).Submit(std::move(ingest)));
+    for (size_t i = 0; i < found.size() && i < kMostParts; ++i) known_.insert(KeyOf(found[i]));
+    submitted_ += int64_t(std::min(found.size(), kMostParts));
+    return {};
+  }
+
+  static std::string KeyOf(const SourceIdentity& source) {
+    return fmt::format("{} {} {}", source.size, source.modified_ns, source.path);
+  }
+  bool IsSettled(const SourceIdentity& source) const {
+    const int64_t age_ms = attempt_.parts.options.clock->WallMs() - source.modified_ns / 1'000'000;
+    return age_ms >= plan_.settled.count();
+  }
+  // As far as a read tells that may be late: who submits a file again does no harm.
+  Result<bool> IsNew(const SourceIdentity& source) {
+    const auto session = PK_TRY(attempt_.parts.sessions.Get());
+    return !PK_TRY(session->Find(MarkerPath(attempt_.job.table_key, source)));
+  }
+
+  Attempt& attempt_;
+  const FollowFilesPlan& plan_;
+  Rounds rounds_;
+  std::set<std::string> known_;  // in the table, or submitted
+  int64_t submitted_ = 0;
+};
+
+}  // namespace
+
+AttemptEnd RunStanding(Attempt& attempt) {
+  if (const auto* plan = std::get_if<RefreshPlan>(&attempt.job.plan)) {
+    return KeepFresh(attempt, *plan).Run();
+  }
+  return FollowFiles(attempt, std::get<FollowFilesPlan>(attempt.job.plan)).Run();
+}
+
+}  // namespace pk::jobs
