@@ -19,11 +19,17 @@ namespace {
 // What refuses it once the claim is over: the claim's node and the task's.
 constexpr size_t kClaimOperations = 2;
 
-Result<Completion> CompleteWithoutCommit(tasks::Worker& worker, const tasks::ClaimedTask& claim,
-                                         const Outcome& outcome) {
+// An overwrite of no rows by none.
+bool IsEmpty(const TableCommit& commit) {
+  const auto* delta = std::get_if<RowDelta>(&commit.change);
+  return delta != nullptr && delta->removed.empty() && delta->added.empty();
+}
+
+Result<Completed> CompleteWithoutCommit(tasks::Worker& worker, const tasks::ClaimedTask& claim,
+                                        const Outcome& outcome) {
   const auto done = worker.Complete(claim, outcome.result, outcome.with);
-  if (done.ok()) return *done ? Completion::kRefused : Completion::kDone;
-  if (done.error().code() == ErrorCode::kConflict) return Completion::kLost;
+  if (done.ok()) return Completed{*done ? Completion::kRefused : Completion::kDone};
+  if (done.error().code() == ErrorCode::kConflict) return Completed{Completion::kLost};
   return done.error();
 }
 
@@ -35,10 +41,12 @@ std::string EncodeResult(const Produced& produced) {
   return bj::serialize(object);
 }
 
-Result<Completion> Complete(const JobsParts& parts, tasks::Worker& worker,
-                            const tasks::ClaimedTask& claim, const std::string& table_key,
-                            const Outcome& outcome, bool repeated) {
-  if (!outcome.commit) return CompleteWithoutCommit(worker, claim, outcome);
+Result<Completed> Complete(const JobsParts& parts, tasks::Worker& worker,
+                           const tasks::ClaimedTask& claim, const std::string& table_key,
+                           const Outcome& outcome, bool repeated) {
+  if (!outcome.commit || IsEmpty(*outcome.commit)) {
+    return CompleteWithoutCommit(worker, claim, outcome);
+  }
   // The rest of this transaction follows the end of the claim, which happens once.
   auto step =
       PK_TRY(tasks::CommittingTransaction(claim, outcome.result, parts.options.clock->WallMs()));
@@ -49,11 +57,13 @@ Result<Completion> Complete(const JobsParts& parts, tasks::Worker& worker,
       repeated ? catalog::CommitId::kMaybeRepeated : catalog::CommitId::kNew, step.transaction,
       {.if_committed = step.links.if_committed, .if_rejected = step.links.if_rejected}));
   if (const auto* refused = std::get_if<coordination::Refused>(&decided)) {
-    return refused->operation < kClaimOperations ? Completion::kLost : Completion::kRefused;
+    const bool lost = refused->operation < kClaimOperations;
+    return Completed{lost ? Completion::kLost : Completion::kRefused};
   }
   worker.Forget(claim);
-  const bool committed = std::holds_alternative<catalog::Committed>(decided);
-  return committed ? Completion::kDone : Completion::kRejected;
+  const auto* rejected = std::get_if<catalog::Rejected>(&decided);
+  if (rejected == nullptr) return Completed{};
+  return Completed{Completion::kRejected, rejected->reason};
 }
 
 void RemoveFiles(storage::Storage& storage, const TableCommit& commit) {

@@ -30,11 +30,15 @@ enum class Completion {
   kRefused,   // `with` does not hold. The claim stands, and until it has ended a late request may
               // hand the commit over after all
 };
+struct Completed {
+  Completion how = Completion::kDone;
+  std::string why = {};  // of kRejected
+};
 // kOutcomeUnknown: the same again with `repeated` finds out; then every error is that. Any other
 // error: nothing was done, the claim stands, but as of kRefused. Removes no file.
-Result<Completion> Complete(const JobsParts& parts, tasks::Worker& worker,
-                            const tasks::ClaimedTask& claim, const std::string& table_key,
-                            const Outcome& outcome, bool repeated);
+Result<Completed> Complete(const JobsParts& parts, tasks::Worker& worker,
+                           const tasks::ClaimedTask& claim, const std::string& table_key,
+                           const Outcome& outcome, bool repeated);
 
 // The result of a done task, for people and programs.
 std::string EncodeResult(const Produced& produced);

@@ -51,7 +51,7 @@ class CompletionTest : public JobsInMemory {
   }
 
   Result<Completion> End(const tasks::ClaimedTask& claim, const Outcome& outcome) {
-    return Complete(*parts_, *worker_, claim, Table().key, outcome, false);
+    return PK_TRY(Complete(*parts_, *worker_, claim, Table().key, outcome, false)).how;
   }
 
   SourceState StateOfSource() { return LookUpSource(*parts_, Table().key, Source())->state; }
@@ -106,6 +106,15 @@ TEST_F(CompletionTest, EndsATaskThatHasNothingToCommit) {
   EXPECT_EQ(StateOf(claims_[0]), tasks::TaskState::kDone);
   ASSERT_THAT(parts_->queues().Cancel(kDefaultQueue, claims_[1].task.id()), IsOk());
   EXPECT_EQ(End(claims_[1], outcome).value(), Completion::kLost);
+}
+
+TEST_F(CompletionTest, HasNothingToCommitWhenNothingIsToStandForNoRows) {
+  const auto empty = Merge(*parts_, {}, Table().metadata.get());
+  ASSERT_THAT(empty, IsOk());
+  const int64_t version = Table().version;
+  const Outcome outcome{.commit = *empty, .with = {}, .if_rejected = {}, .result = "{}"};
+  EXPECT_EQ(End(claims_[0], outcome).value(), Completion::kDone);
+  EXPECT_EQ(Table().version, version);
 }
 
 TEST_F(CompletionTest, MergesPartsIntoOneAppendOrInsteadOfAllRows) {

@@ -31,6 +31,7 @@ tasks::SubmitRequest RequestOf(const Job& job, int64_t index, const std::string&
       .body = Encode(JobTaskBody{.job = job.id, .part = part}),
       .most_failures = job.standing() ? kMostFailuresOfStanding : job.most_failures,
       .stage = job.at_once() ? TaskIdOf(job.id, kPartsStage) : job.id};
+  if (job.standing()) request.longest_delay = request.first_delay;
   // The process of a task is killed at its own limit; this is for a worker that hangs itself.
   request.progress_limit = job.within + std::chrono::minutes(1);
   return request;

@@ -15,12 +15,13 @@ namespace {
 // Of a task's memory, what rows may take that wait to be written; sorting takes as much again, the
 // encoder and the batch that is read have the rest.
 constexpr int64_t kShareOfRows = 4;
-// What DuckDB may take beside that.
-constexpr int64_t kShareOfQuery = 2;
+// With a query beside them: DuckDB goes over what it is told, and libraries and stacks count too.
+constexpr int64_t kShareOfRowsOfQuery = 8;
+constexpr int64_t kShareOfQuery = 3;
 
-table::AppendOptions AppendOptionsOf(const ProduceRequest& request, const OnProgress& progress) {
+table::AppendOptions AppendOptionsOf(int64_t memory_bytes, const OnProgress& progress) {
   return {.writers = 1,
-          .memory_bytes = request.memory_bytes / kShareOfRows,
+          .memory_bytes = memory_bytes,
           .progress = [progress](const table::AppendProgress& at) {
             if (progress) progress({.rows = at.rows, .bytes = at.bytes});
           }};
@@ -87,8 +88,9 @@ class Producer {
       : storage_(storage), request_(request), metadata_(metadata), progress_(progress) {}
 
   Result<Produced> operator()(const ReadFile& work) const {
-    Ingested ingested = PK_TRY(
-        Ingest(storage_, metadata_, work.path, work.input, AppendOptionsOf(request_, progress_)));
+    Ingested ingested =
+        PK_TRY(Ingest(storage_, metadata_, work.path, work.input,
+                      AppendOptionsOf(request_.memory_bytes / kShareOfRows, progress_)));
     Produced produced = ProducedOf(std::move(ingested.files), metadata_);
     produced.source = std::move(ingested.source);
     return produced;
@@ -97,7 +99,8 @@ class Producer {
   Result<Produced> operator()(const RunQuery& work) const {
     QueryRows rows(storage_, work, metadata_.schema(), request_.memory_bytes / kShareOfQuery);
     auto files = PK_TRY(table::WriteDataFiles(
-        storage_, metadata_, [&] { return rows.Next(); }, AppendOptionsOf(request_, progress_)));
+        storage_, metadata_, [&] { return rows.Next(); },
+        AppendOptionsOf(request_.memory_bytes / kShareOfRowsOfQuery, progress_)));
     return ProducedOf(std::move(files), metadata_);
   }
 

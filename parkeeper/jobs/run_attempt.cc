@@ -31,8 +31,8 @@ class Run {
     written_ = (*produced)->commit;
     // In another session than that in which the work was begun, perhaps.
     if (attempt_.stop.stop_requested()) return ReleaseAndRemove();
-    attempt_.Keep(fmt::format("{} rows in {} files, {} bytes", (*produced)->rows,
-                              (*produced)->files, (*produced)->bytes));
+    summary_ = fmt::format("{} rows in {} files, {} bytes", (*produced)->rows, (*produced)->files,
+                           (*produced)->bytes);
     return Commit(OutcomeOf(*std::move(*produced), *preparation));
   }
 
@@ -40,7 +40,7 @@ class Run {
   AttemptEnd OfAll() {
     auto outcome = OutcomeOfAll();
     if (!outcome.ok()) return attempt_.FailWithLog(FailureOf(outcome.error()));
-    attempt_.Keep("all parts are handed over");
+    summary_ = "all parts are committed";
     return Commit(std::move(outcome));
   }
 
@@ -119,14 +119,17 @@ class Run {
     }
   }
 
-  AttemptEnd FinishAs(Completion completion) {
-    switch (completion) {
+  AttemptEnd FinishAs(const Completed& completed) {
+    switch (completed.how) {
       case Completion::kDone:
+        attempt_.Keep(summary_);
         return AttemptEnd::kDone;
       case Completion::kRejected:
+        attempt_.Keep("its commit was rejected: " + completed.why);
         RemoveWritten();
         return AttemptEnd::kFailed;
       case Completion::kLost:
+        attempt_.Keep("the claim was lost before it was done");
         RemoveWritten();
         return AttemptEnd::kLost;
       case Completion::kRefused:
@@ -155,7 +158,7 @@ class Run {
   }
 
   AttemptEnd FailAndRemove(const Failure& failure, ErrorCode code) {
-    const AttemptEnd ended = attempt_.Fail(failure);
+    const AttemptEnd ended = attempt_.FailWithLog(failure);
     const bool in_doubt = code == ErrorCode::kInternal || code == ErrorCode::kCorrupt;
     if (ended == AttemptEnd::kFailed && !in_doubt) RemoveWritten();
     return ended;
@@ -169,6 +172,7 @@ class Run {
   Attempt& attempt_;
   const Job& job_;
   std::optional<TableCommit> written_;
+  std::string summary_;
 };
 
 }  // namespace

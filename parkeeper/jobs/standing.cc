@@ -24,6 +24,8 @@ namespace {
 constexpr std::chrono::milliseconds kLook{1'000};
 // How long one of several feeds is waited for before the others are asked.
 constexpr std::chrono::milliseconds kTurn{200};
+// So often a task without news says that it is there, and looks by itself.
+constexpr std::chrono::milliseconds kQuiet{20'000};
 constexpr std::chrono::milliseconds kLongestPause{60'000};
 
 // Rounds that may fail; so many in a row, or one that repeating cannot mend, end the task.
@@ -65,7 +67,7 @@ class Rounds {
   std::chrono::milliseconds pause_ = kLook;
 };
 
-// Waits until one of several tables has a new version.
+// Waits until one of several tables has new snapshots, or it is quiet.
 class News {
  public:
   News(catalog::Catalog& catalog, const RefreshPlan& plan) : catalog_(catalog), plan_(plan) {}
@@ -79,10 +81,10 @@ class News {
     return {};
   }
   Result<> Wait(Clock& clock, const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
+    const SteadyTime until = clock.Now() + kQuiet;
+    while (!stop.stop_requested() && clock.Now() < until) {
       for (auto& [key, feed] : feeds_) {
-        const auto until = clock.Now() + (feeds_.size() == 1 ? kLongestPause : kTurn);
-        const auto change = feed->Next(until, stop);
+        const auto change = feed->Next(feeds_.size() == 1 ? until : clock.Now() + kTurn, stop);
         if (!change.ok()) {
           if (change.error().code() == ErrorCode::kCancelled) return {};
           const Error error = change.error();
