@@ -35,6 +35,8 @@ def main():
     parser.add_argument("--only", "--systems", nargs="+", metavar="SYSTEM", help="leave the other systems out")
     parser.add_argument("--seconds", type=float,
                         help="of each measurement of commits, external, tasks (default 10) and zookeeper (default 0.4)")
+    parser.add_argument("--queued", type=int, metavar="N", default=100_000,
+                        help="tasks: how many wait in one queue in its last case (default 100000; 0 leaves it out)")
     parser.add_argument("--writers", nargs="+", metavar="N",
                         help="commits, tasks: processes at once (default 1,8,32; 1,4,16); external: those beside 8"
                              " appenders (default 1,4)")

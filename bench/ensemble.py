@@ -30,9 +30,13 @@ class Ensemble:
     def __exit__(self, *_):
         subprocess.run([os.environ["PARKEEPER"], "ensemble", "stop", "--dir", self.folder], capture_output=True)
 
+    def servers(self):
+        """What `parkeeper ensemble status` says of each."""
+        return self._call("status")["servers"]
+
     def zxid(self):
         """Of the last write that any server has applied: (the leader's epoch, the number within it)."""
-        zxid = max(int(server["zxid"], 16) for server in self._call("status")["servers"] if "zxid" in server)
+        zxid = max(int(server["zxid"], 16) for server in self.servers() if "zxid" in server)
         return zxid >> 32, zxid & 0xffffffff
 
 

@@ -1,4 +1,5 @@
-"""Many writer processes that begin at once (the protocol: commit_writer.cc), and what became of their commits."""
+"""Many processes that begin at once and say what became of what they did (the protocol: commit_writer.cc, and
+task_worker.cc for those that are told when to stop)."""
 import json
 import os
 import statistics
@@ -46,14 +47,28 @@ class Fleet:
             child.kill()
         return " ".join(child.stderr.read()[-400:].strip() for child in self.children)[:800]
 
+    def _tell(self, word):
+        for child in self.children:
+            child.stdin.write(f"{word}\n")
+            child.stdin.flush()
+
+    def begin(self):
+        self._tell("go")
+
+    def stop(self):
+        """For those that go on until they are told. What each said."""
+        self._tell("stop")
+        return self._results(FINISH_SECONDS)
+
     def run(self, seconds):
         """What each said of its commits."""
-        for child in self.children:
-            child.stdin.write("go\n")
-            child.stdin.flush()
-        lines = self._lines(seconds + FINISH_SECONDS)
+        self.begin()
+        return self._results(seconds + FINISH_SECONDS)
+
+    def _results(self, seconds):
+        lines = self._lines(seconds)
         if not all(lines):
-            raise ChildFailed(f"a writer ended early or never: {self._last_words()}")
+            raise ChildFailed(f"a process ended early or never: {self._last_words()}")
         return [json.loads(line) for line in lines]
 
     def __exit__(self, *_):
@@ -72,14 +87,11 @@ class Fleet:
             child.stderr.close()
 
 
-def summary(tallies, seconds):
-    """The tallies of all writers as one result."""
+def counts(tallies):
+    """The tallies of all as one: what became of what they did, and how long it took."""
     latencies = sorted(ms for tally in tallies for ms in tally["latencies_ms"])
     errors = [f"{count} x {what}" for tally in tallies for what, count in tally["errors"].items()]
-    result = {"value": round(sum(tally["in_time"] for tally in tallies) / seconds, 2), "unit": "commits/s",
-              "writers": len(tallies), "seconds": seconds}
-    for what in ("acknowledged", "failed", "unknown"):
-        result[what] = sum(tally[what] for tally in tallies)
+    result = {what: sum(tally[what] for tally in tallies) for what in ("acknowledged", "failed", "unknown")}
     if latencies:
         result["p50_ms"] = round(statistics.median(latencies), 2)
         result["p99_ms"] = round(latencies[min(len(latencies) - 1, int(0.99 * len(latencies)))], 2)
@@ -87,3 +99,9 @@ def summary(tallies, seconds):
     if errors:
         result["error"] = errors[0]
     return result
+
+
+def summary(tallies, seconds):
+    """The tallies of all writers as one result."""
+    return {"value": round(sum(tally["in_time"] for tally in tallies) / seconds, 2), "unit": "commits/s",
+            "writers": len(tallies), "seconds": seconds, **counts(tallies)}
