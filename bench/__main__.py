@@ -4,14 +4,14 @@ import pathlib
 import sys
 import tempfile
 
-from bench import commits, external, ingest, memory, report, scale, scan, sql, tasks, zookeeper
+from bench import commits, compact, external, ingest, memory, report, scale, scan, sql, tasks, zookeeper
 from bench.lineitem import ensure_lineitem
 
-BENCHES = {"scan": scan, "sql": sql, "ingest": ingest, "memory": memory, "commits": commits, "external": external,
-           "tasks": tasks, "zookeeper": zookeeper}
+BENCHES = {"scan": scan, "sql": sql, "ingest": ingest, "memory": memory, "commits": commits, "compact": compact,
+           "external": external, "tasks": tasks, "zookeeper": zookeeper}
 OF_LINEITEM = {"scan", "ingest", "memory"}
-SECONDS = {"commits": 10, "external": 10, "tasks": 10, "zookeeper": 0.4}
-WRITERS = {"commits": [1, 8, 32], "external": external.EXTERNAL, "tasks": [1, 4, 16]}
+SECONDS = {"commits": 10, "compact": 10, "external": 10, "tasks": 10, "zookeeper": 0.4}
+WRITERS = {"commits": [1, 8, 32], "compact": [1, 4], "external": external.EXTERNAL, "tasks": [1, 4, 16]}
 ROUNDS = {"zookeeper": 12}  # short ones, because a machine changes its speed in between
 
 
@@ -34,12 +34,14 @@ def main():
                         help="where generated input is kept (default build/bench-data)")
     parser.add_argument("--only", "--systems", nargs="+", metavar="SYSTEM", help="leave the other systems out")
     parser.add_argument("--seconds", type=float,
-                        help="of each measurement of commits, external, tasks (default 10) and zookeeper (default 0.4)")
+                        help="of each measurement of commits, external, tasks, of compact without compaction (default"
+                             " 10) and zookeeper (default 0.4)")
     parser.add_argument("--queued", type=int, metavar="N", default=100_000,
                         help="tasks: how many wait in one queue in its last case (default 100000; 0 leaves it out)")
     parser.add_argument("--writers", nargs="+", metavar="N",
-                        help="commits, tasks: processes at once (default 1,8,32; 1,4,16); external: those beside 8"
-                             " appenders (default 1,4)")
+                        help="commits, tasks, compact: processes at once (default 1,8,32; 1,4,16; 1,4); external: those"
+                             " beside 8 appenders (default 1,4)")
+    parser.add_argument("--files", type=int, default=10_000, help="compact: that are there (default 10000)")
     options = parser.parse_args()
     options.only, options.writers = _words(options.only), [int(word) for word in _words(options.writers)]
     options.writers = options.writers or WRITERS.get(options.name, [])

@@ -1,15 +1,18 @@
-// One writer of the benches `commits` and `external`: appends the same rows to one table, a file
-// and a commit each, for some seconds, and says what became of each.
+// One writer of the benches `commits`, `compact` and `external`: appends the same rows to one
+// table, a file and a commit each, for some seconds, and says what became of each.
 //
 //   bench_commit_writer LAKE TABLE ROWS.parquet SECONDS [WRITE_LATENCY_MS [external]]
 //
 // With `external` its commits are those of engines that bring their own snapshot
 // (external_commit.h).
 //
-// Says "ready", begins at a line on its standard input, then prints one line of JSON and keeps its
-// session until the input ends, so that the end of no session falls into what is measured.
+// Says "ready", begins at a line on its standard input, ends at another one or when the time is
+// over, then prints one line of JSON and keeps its session until the input ends, so that the end of
+// no session falls into what is measured.
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <unistd.h>
 
 #include <boost/json.hpp>
 #include <chrono>
@@ -69,10 +72,17 @@ struct Tally {
   int64_t in_time = 0;  // acknowledged before the time was over
   int64_t failed = 0;   // definitely not committed
   int64_t unknown = 0;
+  double seconds = 0;  // until the last one was over
   std::map<std::string, int64_t> errors;
   bj::array latencies_ms;  // of the acknowledged
   ExternalCommits external;
 };
+
+// There is another line on the standard input, or it has ended.
+bool IsStopped() {
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  return poll(&input, 1, 0) > 0;
+}
 
 class Writer {
  public:
@@ -95,10 +105,11 @@ class Writer {
   }
 
   Tally Run(Duration duration) {
-    const SteadyTime end = SystemClock().Now() + duration;
-    for (SteadyTime begin = SystemClock().Now(); begin < end; begin = SystemClock().Now()) {
+    const SteadyTime start = SystemClock().Now(), end = start + duration;
+    for (SteadyTime begin = start; begin < end && !IsStopped(); begin = SystemClock().Now()) {
       Result<bool> done = external_ ? CommitOnce(end) : AppendOnce();
       const SteadyTime now = SystemClock().Now();
+      tally_.seconds = std::chrono::duration<double>(now - start).count();
       if (done.ok() && !*done) break;
       if (!done.ok()) {
         const bool unknown = done.error().code() == ErrorCode::kOutcomeUnknown;
@@ -149,6 +160,7 @@ std::string ToJson(const Tally& tally) {
                                   {"in_time", tally.in_time},
                                   {"failed", tally.failed},
                                   {"unknown", tally.unknown},
+                                  {"seconds", tally.seconds},
                                   {"attempts", tally.external.attempts},
                                   {"conflicts", tally.external.conflicts},
                                   {"errors", errors},

@@ -20,11 +20,11 @@ LOCAL, SLOW = "local disk", f"{LATENCY_MS} ms added to each write of a file"
 DUCKLAKE = pathlib.Path(sys.prefix) / "ducklake"
 
 
-def make_rows(file):
+def make_rows(file, rows=ROWS):
     import pyarrow as pa
     import pyarrow.parquet as pq
-    pq.write_table(pa.table({"id": list(range(ROWS)), "amount": [i / 7 for i in range(ROWS)],
-                             "name": [f"event {i}" for i in range(ROWS)]}), file)
+    pq.write_table(pa.table({"id": list(range(rows)), "amount": [i / 7 for i in range(rows)],
+                             "name": [f"event {i}" for i in range(rows)]}), file)
     return file
 
 
@@ -34,27 +34,30 @@ class Ours:
 
     def __init__(self, url, rows):
         self.url, self.rows = url, rows
-        self._call("namespace", "create", "bench")
-        self._call("table", "create", self.table, "--like", rows)
+        self.call("namespace", "create", "bench")
+        self.call("table", "create", self.table, "--like", rows)
 
-    def _call(self, *arguments):
-        done = child.run([os.environ["PARKEEPER"], "--lake", self.url, "--quiet", "--json", *arguments])
-        return json.loads(done.output or "null")
+    def parkeeper(self, *arguments):
+        return [os.environ["PARKEEPER"], "--lake", self.url, "--quiet", *arguments]
+
+    def call(self, *arguments):
+        return json.loads(child.run(self.parkeeper("--json", *arguments)).output or "null")
 
     def command(self, seconds, latency_ms):
         return [_program("bench_commit_writer"), self.url, self.table, self.rows, seconds, latency_ms]
 
     environment = {}
 
-    def faults(self, acknowledged, unknown):
-        """What is wrong with the table, as sentences; nothing when all that was acknowledged is there once."""
+    def faults(self, acknowledged, unknown, before=0):
+        """What is wrong with the table, as sentences; nothing when all that was acknowledged is there once, beside
+        the rows before."""
         found = []
-        counted = self._call("scan", self.table, "--count")["count"]
-        if not ROWS * acknowledged <= counted <= ROWS * (acknowledged + unknown):
-            found.append(f"a scan counts {counted} rows after {acknowledged} acknowledged commits")
-        found += [f"doctor: {finding}" for finding in self._call("doctor", "--deep")["findings"]]
+        counted = self.call("scan", self.table, "--count")["count"]
+        if not 0 <= counted - before - ROWS * acknowledged <= ROWS * unknown:
+            found.append(f"a scan counts {counted} rows after {before} and {acknowledged} acknowledged commits")
+        found += [f"doctor: {finding}" for finding in self.call("doctor", "--deep")["findings"]]
         from pyiceberg.table import StaticTable
-        location = self._call("table", "describe", self.table)["metadata-location"]
+        location = self.call("table", "describe", self.table)["metadata-location"]
         scan = StaticTable.from_metadata(location).scan()
         if scan.count() != counted:
             found.append(f"PyIceberg counts {scan.count()} rows, a scan {counted}")
