@@ -9,8 +9,8 @@ from bench.child import ChildFailed
 class Ensemble:
     """Serves within a with statement; begins empty and always ends."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, heap_mb=256):
+        self.folder, self.heap_mb = folder, heap_mb
 
     def _call(self, verb, *options):
         done = subprocess.run([os.environ["PARKEEPER"], "--json", "ensemble", verb, "--dir", self.folder, *options],
@@ -21,7 +21,7 @@ class Ensemble:
 
     def __enter__(self):
         try:
-            self.connect = self._call("start", "--size", "3", "--port", "0")["connect"]
+            self.connect = self._call("start", "--size", "3", "--port", "0", "--heap", str(self.heap_mb))["connect"]
         except BaseException:
             self.__exit__()
             raise

@@ -24,6 +24,7 @@ SYSTEMS = [*OURS, *PEERS]
 TASKS_A_SECOND = {"rq-forking": 30, "parkeeper-sqlite": 2_000, "parkeeper-sqlite-1": 1_000}
 OTHER_TASKS_A_SECOND = 500
 QUEUED_WORKERS = 4
+QUEUED_HEAP_MB = 1024
 # Of a server: jute.maxbuffer, which nobody here changes.
 MOST_BYTES = 1_048_575
 
@@ -167,7 +168,7 @@ def _of_servers(servers):
 def _queued(folder, options):
     """So many tasks wait in one queue: what that costs the servers, and what they were asked at most."""
     workers, count = QUEUED_WORKERS, options.queued
-    with Ensemble(folder / "ensemble-queued") as ensemble:
+    with Ensemble(folder / "ensemble-queued", heap_mb=QUEUED_HEAP_MB) as ensemble:
         url = f"zk://{ensemble.connect}"
 
         def settled():
@@ -204,6 +205,8 @@ NOTES = [
     " second, so what it loses in a crash is up to a second of tasks and results; Debian's default has no such file at all",
     "rq: SimpleWorker, in its own process; rq-forking: its usual Worker, a process forked for each task; celery: its"
     " usual pool of processes, acks_late",
+    f"queued: the servers may take {QUEUED_HEAP_MB} MB each; heap: of the leader, after a full collection; used: after"
+    f" {QUEUED_WORKERS} workers have worked at it for the asked seconds",
     "what is promised differs: rq runs a task at most once (that of a dead worker is marked as failed), celery with"
     " acks_late at least once; their results are not tied to what a task did elsewhere. Ours complete once, in one step"
     " with the commit of a task's rows, and survive the loss of a server; Redis is one process here",
