@@ -1,6 +1,7 @@
 """python -m bench NAME: measures, prints a table with ratios, and writes JSON when asked to."""
 import argparse
 import pathlib
+import signal
 import sys
 import tempfile
 
@@ -59,6 +60,8 @@ def main():
     sources = {}
     if options.name in OF_LINEITEM:
         sources = {scale: ensure_lineitem(options.data, scale) for scale in scales}
+    # Servers that were started end with what started them.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="parkeeper-bench-") as folder:
         results, notes = bench.run(sources, pathlib.Path(folder), options)
     getattr(bench, "show", report.show)(options.name, results, notes)
