@@ -24,9 +24,9 @@ import time
 import evidence
 import history
 from judge import judge
-from nemesis import Nemesis
-from servers import Servers
-from writers import Writers
+from nemesis import AgainstServers, Nemesis
+from servers import open_servers
+from writers import AgainstWriters, Writers
 
 BINARY = os.environ["PARKEEPER"]
 SESSION_MS = 4000
@@ -51,22 +51,13 @@ def wait_for_appends(writers, seconds):
     raise AssertionError("nobody could append anything in time")
 
 
-def open_servers(arguments):
-    """(servers, machines of the writers, what cuts the network between them)"""
-    if arguments.servers is None:
-        print("not in a network of its own, so nothing is cut", flush=True)
-        servers = Servers(BINARY, os.environ["PARKEEPER_TEST_ENSEMBLE"], os.environ["PARKEEPER_TEST_ZOOKEEPER"])
-        return servers, (), None
-    from separate_servers import Partitions, SeparateServers
-    servers = SeparateServers(BINARY, arguments.servers)
-    return servers, servers.machines, Partitions
-
-
 def rage(arguments, folder, lake, servers, machines, partitions):
     """The chaos itself; (what was done, what nobody expected)."""
     writers = Writers(arguments.writer_program, lake, TABLE, folder / "histories", arguments.writers, arguments.rows,
                       arguments.seed, machines)
-    nemesis = Nemesis(arguments.seed, writers, servers, f"{servers.connect}/chaos", SESSION_MS / 1000, partitions)
+    chance = random.Random(arguments.seed)
+    nemesis = Nemesis(chance, AgainstWriters(writers, chance, f"{servers.connect}/chaos", SESSION_MS / 1000),
+                      *([partitions(servers, chance)] if partitions else []), AgainstServers(servers, chance))
     try:
         for writer in range(arguments.writers):
             writers.start(writer)
@@ -115,7 +106,7 @@ def main():
     arguments = parser.parse_args()
     logging.getLogger("kazoo").setLevel(logging.CRITICAL)  # its servers come and go, as they are meant to
     print(f"seed {arguments.seed}; PARKEEPER_SEED draws its schedule again", flush=True)
-    servers, machines, partitions = open_servers(arguments)
+    servers, machines, partitions = open_servers(BINARY, arguments.servers)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="parkeeper-chaos-"))
     lake = f"zk://{servers.connect}/chaos?warehouse=file://{folder}/data&session-timeout-ms={SESSION_MS}"
     parkeeper(lake, "namespace", "create", "chaos")

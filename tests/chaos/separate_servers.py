@@ -1,4 +1,4 @@
-"""Three servers and the machines of the writers, each a host of its own, between which the network is cut. As Servers
+"""Three servers and the machines of their clients, each a host of its own, between which the network is cut. As Servers
 (servers.py) to whoever kills and stops them. All ends with the namespaces that it is in (network.py)."""
 import shutil
 
@@ -71,10 +71,9 @@ class SeparateServers:
 
 
 class Partitions:
-    """Cuts between the hosts, one at a time."""
+    """Cuts between the hosts, one at a time; a kind of the nemesis."""
 
-    # What it does, and how often in proportion.
-    DEEDS = {"cut off a follower": 2, "cut off the leader": 2, "cut off a machine of writers": 3,
+    DEEDS = {"cut off a follower": 2, "cut off the leader": 2, "cut off a machine of clients": 3,
              "lose what goes one way": 3}
 
     def __init__(self, servers, chance):
@@ -82,26 +81,26 @@ class Partitions:
         self.network = servers.network
         self.is_cut = False
 
-    def cut(self, deed):
-        """Seconds until it is to be healed; None when it is not done."""
+    def strike(self, deed, nemesis):
         if self.is_cut:
-            return None
+            return False
         hosts = [server.host for server in self.servers.servers]
-        if deed == "cut off a machine of writers":
+        if deed == "cut off a machine of clients":
             self.network.cut(self.random.choice(self.servers.machines), *hosts)
         elif deed == "lose what goes one way":
             self._lose_one_way(hosts)
         else:
             server = self.servers.with_role("leader" if "leader" in deed else "follower")
             if server is None:
-                return None
+                return False
             away = hosts[server]
             # From the other servers; and from its clients too, or they go on asking one that cannot answer.
             others = [host for host in hosts if host is not away]
             self.network.cut(away, *others, *(self.servers.machines if self.random.random() < 0.5 else []))
         self.is_cut = True
         # Up to what makes the others elect another leader and ends sessions.
-        return self.random.uniform(0.3, 1.4 * SILENCE)
+        nemesis.after(self.random.uniform(0.3, 1.4 * SILENCE), self.heal)
+        return True
 
     def _lose_one_way(self, hosts):
         server = self.random.choice(hosts)
@@ -113,3 +112,9 @@ class Partitions:
     def heal(self):
         self.network.heal()
         self.is_cut = False
+
+    def look(self):
+        pass
+
+    def relent(self):
+        self.heal()

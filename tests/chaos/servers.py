@@ -83,3 +83,14 @@ class Servers:
                 self.down.clear()
                 return
         raise AssertionError(f"the ensemble does not come back: {done.stderr}")
+
+
+def open_servers(binary, folder):
+    """(servers, machines of their clients, what cuts the network between them): in a network of this process' own, with
+    the servers' files in `folder`; without one those of PARKEEPER_TEST_ENSEMBLE (with_ensemble.py)."""
+    if folder is None:
+        print("not in a network of its own, so nothing is cut", flush=True)
+        return Servers(binary, os.environ["PARKEEPER_TEST_ENSEMBLE"], os.environ["PARKEEPER_TEST_ZOOKEEPER"]), (), None
+    from separate_servers import Partitions, SeparateServers
+    servers = SeparateServers(binary, folder)
+    return servers, servers.machines, Partitions

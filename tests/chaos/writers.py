@@ -1,9 +1,11 @@
-"""The writer processes of the chaos test: started, killed, stopped, begun again."""
+"""The writer processes of the chaos test: started, killed, stopped, begun again; and what the nemesis does to them."""
 import json
 import pathlib
 import signal
 import subprocess
 import time
+
+from kazoo.client import KazooClient
 
 
 class Writers:
@@ -116,3 +118,64 @@ class Writers:
                     self._note(name, process)
         self.running.clear()
         return late
+
+
+class AgainstWriters:
+    """A kind of the nemesis. `hosts` with the lake's chroot."""
+
+    DEEDS = {"kill a writer": 5, "kill the combiner": 3, "stop a writer": 4, "stop the combiner": 3}
+
+    def __init__(self, writers, chance, hosts, session_seconds):
+        self.writers, self.random = writers, chance
+        self.session_seconds = session_seconds
+        self.client = KazooClient(hosts=hosts, timeout=10)
+        self.client.start_async()
+        self.head = None
+
+    def strike(self, deed, nemesis):
+        writer = self._combiner(nemesis.done) if "combiner" in deed else self._any_writer()
+        if writer is None:
+            return False
+        (self._kill if deed.startswith("kill") else self._stop)(writer, nemesis)
+        return True
+
+    def _combiner(self, done):
+        """The writer whose session holds the lease; any when nobody has it or no server tells."""
+        try:
+            if self.head is None:
+                self.head = self._find_head()
+            stat = self.client.exists_async(f"{self.head}/lease").get(timeout=1)
+            owner = self.writers.sessions().get(f"{stat.ephemeralOwner:x}") if stat else None
+        except Exception:  # kazoo's errors have no common ancestor; a server that is away is no reason to stop
+            owner = None
+        if owner in self.writers.free():
+            done["met the combiner"] += 1
+            return owner
+        return self._any_writer()
+
+    def _find_head(self):
+        children = lambda path: self.client.get_children_async(path).get(timeout=1)
+        return next(f"/t/{bucket}/{key}" for bucket in children("/t") for key in children(f"/t/{bucket}"))
+
+    def _any_writer(self):
+        free = self.writers.free()
+        return self.random.choice(free) if len(free) > self.writers.count // 2 else None
+
+    def _kill(self, writer, nemesis):
+        self.writers.kill(writer)
+        nemesis.after(self.random.uniform(0, 1.5), lambda: self.writers.start(writer))
+
+    def _stop(self, writer, nemesis):
+        self.writers.stop(writer)
+        seconds = self.random.uniform(0.1, 1.7 * self.session_seconds)
+        if self.writers.has_open_repeat(writer):
+            nemesis.done["asked beside a stopped writer"] += 1
+            self.writers.ask_beside(writer)
+        nemesis.after(seconds, lambda: self.writers.go_on(writer))
+
+    def look(self):
+        self.writers.look_for_surprises()
+
+    def relent(self):
+        self.client.stop()
+        self.client.close()
