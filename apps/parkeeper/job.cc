@@ -106,7 +106,8 @@ Result<JobStatus> Await(const Global& global, OpenedJobs& opened, const Uuid& id
     line.Show(double(counts.done) / double(status.job.tasks()),
               fmt::format("{} of {} tasks, {} dead", counts.done, status.job.tasks(), counts.dead));
     const bool planned = status.job.state != jobs::JobState::kPlanning;
-    if (planned && counts.waiting == 0) return status;
+    // The last one may have ended after the status was read.
+    if (planned && counts.waiting == 0) return opened.jobs.Describe(id);
     PK_CHECK(SystemClock().Wait(kLookAgain, global.stop),
              Cancelled("stopped watching; the job goes on"));
   }
