@@ -150,12 +150,13 @@ Result<Job> Jobs::Load(const Uuid& id) {
   return Update(parts_, id, [](const Job&) { return std::optional<Job>(); });
 }
 
-Result<std::vector<Job>> Jobs::LoadAll() {
+Result<std::vector<Job>> Jobs::LoadAll(const std::set<Uuid>& except) {
   return Repeat<std::vector<Job>>(parts_, [&](Coordinator& session) -> Result<std::vector<Job>> {
     std::vector<Job> jobs;
     if (!PK_TRY(ReadFresh(session, kJobsPath))) return jobs;
     for (const std::string& name : PK_TRY(session.List(kJobsPath))) {
       const Uuid id = PK_TRY(Uuid::Parse(name));
+      if (except.contains(id)) continue;
       const auto node = PK_TRY(session.Find(JobPath(id)));
       if (node) jobs.push_back(PK_TRY(DecodeJob(id, node->value).With(JobPath(id))));
     }
@@ -270,22 +271,26 @@ Result<int64_t> Jobs::Retry(const Uuid& id) {
 }
 
 Result<bool> Jobs::CareFor(const Job& job) {
-  const int64_t age_ms = parts_.options.clock->WallMs() - job.id.UnixMs();
   if (job.state == JobState::kCancelling) {
     PK_TRY(FinishCancelling(job));
     return true;
   }
   if (job.state == JobState::kPlanning) {
+    const int64_t age_ms = parts_.options.clock->WallMs() - job.id.UnixMs();
     if (age_ms < kPlanningMs) return false;
     PK_TRY(Plan(job));
     return true;
   }
-  if (age_ms < kForgetMs) return false;
+  if (!MayBeForgotten(job.id)) return false;
   const auto stage = parts_.queues().DescribeStage(job.id);
   PK_CHECK(stage.ok() || IsGone(stage.error()), stage.error());
   if (stage.ok()) return false;
   PK_TRY(Forget(job));
   return true;
+}
+
+bool Jobs::MayBeForgotten(const Uuid& id) const {
+  return parts_.options.clock->WallMs() - id.UnixMs() >= kForgetMs;
 }
 
 Result<> Jobs::Forget(const Job& job) {
@@ -305,10 +310,16 @@ Result<> Jobs::Forget(const Job& job) {
 }
 
 Result<int64_t> Jobs::Care() {
+  std::set<Uuid> over;
+  return Care(over);
+}
+
+Result<int64_t> Jobs::Care(std::set<Uuid>& over) {
   int64_t cared = 0;
   std::optional<Error> failure;
   std::set<std::string> tables;
-  for (const Job& job : PK_TRY(LoadAll())) {
+  std::erase_if(over, [&](const Uuid& id) { return MayBeForgotten(id); });
+  for (const Job& job : PK_TRY(LoadAll(over))) {
     const Result<bool> done = CareFor(job);
     if (done.ok()) {
       cared += *done ? 1 : 0;
@@ -316,7 +327,12 @@ Result<int64_t> Jobs::Care() {
       failure = Error(done.error()).With(fmt::format("job {}", job.id.ToString()));
     }
     const auto status = StatusOf(job);
-    if (status.ok() && !status->over) tables.insert(job.table_key);
+    if (!status.ok()) continue;
+    if (!status->over) tables.insert(job.table_key);
+    const JobState state = status->job.state;
+    const bool settled = state == JobState::kRunning || state == JobState::kCancelled;
+    // It stays so.
+    if (status->over && settled) over.insert(job.id);
   }
   // Commits whose workers died.
   for (const std::string& key : tables) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,18 +87,22 @@ class Jobs {
 
   // Finishes what others left in the middle, commits in the queues of tables included; forgets jobs
   // whose tasks are forgotten. How many jobs it did something for. One job that fails hinders no
-  // other; the first error is returned.
+  // other; the first error is returned. `over` remembers, for the next call, the jobs that are
+  // over: nothing is read of them until they are old enough to be forgotten.
+  Result<int64_t> Care(std::set<Uuid>& over);
   Result<int64_t> Care();
 
  private:
   Result<Job> Load(const Uuid& id);
-  Result<std::vector<Job>> LoadAll();
+  // Without those that are in `except`.
+  Result<std::vector<Job>> LoadAll(const std::set<Uuid>& except = {});
   Result<std::vector<std::string>> LoadParts(const Job& job);
   Result<> SubmitTasks(const Job& job);
   Result<JobStatus> StatusOf(Job job);
   Result<> Plan(const Job& job);
   Result<int64_t> FinishCancelling(const Job& job);
   Result<bool> CareFor(const Job& job);
+  bool MayBeForgotten(const Uuid& id) const;
   Result<> Forget(const Job& job);
 
   const JobsParts parts_;

@@ -196,6 +196,7 @@ class Working {
   void Care(const std::stop_token& over) {
     tasks::Caretaker caretaker(parts_.sessions, parts_.storage, parts_.options);
     Jobs jobs(parts_);
+    std::set<Uuid> ended;
     while (!over.stop_requested()) {
       const auto session = parts_.sessions.Get();
       if (session.ok()) {
@@ -205,7 +206,7 @@ class Working {
         while (leads.ok() && leads->held() && !over.stop_requested()) {
           const auto cared = caretaker.Care();
           if (!cared.ok()) Log(LogLevel::kWarning, Error(cared.error()).With("care").message());
-          const auto finished = jobs.Care();
+          const auto finished = jobs.Care(ended);
           if (!finished.ok()) {
             Log(LogLevel::kWarning, Error(finished.error()).With("care").message());
           }

@@ -279,14 +279,21 @@ Result<> Caretaker::CareForStages(CareReport& report) {
   const auto names = PK_TRY(ListIfThere(context, kStagesPath, backoff));
   if (names.empty()) return {};
   const int64_t now_ms = PK_TRY(CoordinatorTime(context, backoff));
+  const int64_t before_ms = now_ms - kStageRetention.count();
+  // Over they stay; and none has been so for longer than its id is old.
+  std::erase_if(over_, [&](const Uuid& stage) { return stage.UnixMs() < before_ms; });
   for (const std::string& name : names) {
     const Uuid stage = PK_TRY(Uuid::Parse(name));
+    if (over_.contains(stage)) {
+      ++report.stages_over;
+      continue;
+    }
     const Result<bool> over = OpenIfOver(context, stage, backoff);
     const bool gone = !over.ok() && over.error().code() == ErrorCode::kNotFound;
     if (gone) continue;
     if (!PK_TRY(Result(over))) continue;
     ++report.stages_over;
-    const int64_t before_ms = now_ms - kStageRetention.count();
+    over_.insert(stage);
     if (PK_TRY(ForgetStage(context, stage, before_ms, backoff))) ++report.stages_forgotten;
   }
   return {};

@@ -9,8 +9,10 @@
 // kUnavailable, kOutcomeUnknown: some of it was done; the next time does the rest.
 
 #include <cstdint>
+#include <set>
 #include <string>
 
+#include "parkeeper/base/ids.h"
 #include "parkeeper/base/result.h"
 #include "parkeeper/coordination/session_source.h"
 #include "parkeeper/storage/storage.h"
@@ -40,7 +42,8 @@ class Caretaker {
   // Takes back the claims of workers whose session is over, and those without progress for longer
   // than their task allows. It counts as a failure of the task.
   Result<> TakeBack(CareReport& report);
-  // Offers what waits for stages that are over; forgets stages that are over for a week.
+  // Offers what waits for stages that are over; forgets stages that are over for a week. Of one
+  // that it has seen to be over it reads nothing more until that may be so.
   Result<> CareForStages(CareReport& report);
   // Looks at the tasks in one of 256 parts of each queue, the next one with each call, and forgets
   // those that have ended longer ago than the queue's retention, with their files.
@@ -50,7 +53,8 @@ class Caretaker {
   coordination::SessionSource& sessions_;
   storage::Storage& storage_;
   const TasksOptions options_;
-  int next_part_ = -1;  // of Forget(); begins anywhere
+  int next_part_ = -1;   // of Forget(); begins anywhere
+  std::set<Uuid> over_;  // stages
 };
 
 }  // namespace pk::tasks
