@@ -35,12 +35,21 @@ class ParquetFiles {
   Result<Source> Read(const table::ScanPlan& plan, const std::set<size_t>& columns);
 
  private:
-  // Field id to DuckDB's name of its type, of each column without members.
-  using Layout = std::map<int32_t, std::string>;
+  struct StoredColumn {
+    std::string type;  // as DuckDB calls it
+    std::string name;
+  };
+  // By field id, each column without members.
+  using Layout = std::map<int32_t, StoredColumn>;
 
   std::optional<std::string> PathOf(const iceberg::DataFile& file) const;
   Result<> Look(const std::vector<std::string>& paths);
   static std::shared_ptr<const Layout> LayoutOf(std::string_view text);
+  std::string FromOf(const table::ScanPlan& plan, const std::set<size_t>& columns,
+                     const std::vector<std::string>& paths) const;
+  // All files hold these columns under one name and as the table has them.
+  bool AreAlike(const table::ScanPlan& plan, const std::set<size_t>& columns,
+                const std::vector<std::string>& paths) const;
   std::string WhyUnfit(const table::ScanPlan& plan, const std::set<size_t>& columns,
                        const std::vector<std::string>& paths) const;
 
