@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "parkeeper/base/log.h"
 #include "parkeeper/jobs/nodes_internal.h"
 
 namespace pk::jobs {
@@ -158,7 +159,14 @@ Result<std::vector<Job>> Jobs::LoadAll(const std::set<Uuid>& except) {
       const Uuid id = PK_TRY(Uuid::Parse(name));
       if (except.contains(id)) continue;
       const auto node = PK_TRY(session.Find(JobPath(id)));
-      if (node) jobs.push_back(PK_TRY(DecodeJob(id, node->value).With(JobPath(id))));
+      if (!node) continue;
+      auto job = DecodeJob(id, node->value);
+      if (job.ok()) {
+        jobs.push_back(*std::move(job));
+      } else {
+        // Of a later version, perhaps: it hinders no other.
+        Log(LogLevel::kWarning, Error(job.error()).With(JobPath(id)).message());
+      }
     }
     return jobs;
   });

@@ -197,6 +197,18 @@ TEST_F(JobsTest, KeepTheLogsOfAttempts) {
   EXPECT_EQ(jobs_->ReadLog((*logs)[0]).value(), "first");
 }
 
+TEST_F(JobsTest, OfAKindThatIsNotKnownHinderNoOther) {
+  const auto job = jobs_->Submit(IngestOf(1));
+  ASSERT_THAT(job, IsOk());
+  const std::string other = JobPath(SystemIds().NewUuid7(clock_));
+  ASSERT_THAT((*sessions_.Get())->Create(other, R"({"kind": "dance", "plan": {}})"), IsOk());
+  const auto listed = jobs_->List();
+  ASSERT_THAT(listed, IsOk());
+  ASSERT_EQ(listed->size(), 1);
+  EXPECT_EQ(listed->front().job.id, job->id);
+  EXPECT_THAT(jobs_->Care(), IsOk());
+}
+
 TEST_F(JobsTest, OfALaterLayoutAreLeftAlone) {
   ASSERT_THAT((*sessions_.Get())->Create("/jobs", R"({"layout": 2})"), IsOk());
   EXPECT_THAT(jobs_->Submit(IngestOf(1)), IsErrorWith(ErrorCode::kFailedPrecondition, "layout 2"));
