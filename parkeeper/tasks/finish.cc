@@ -44,23 +44,27 @@ Result<> CheckResult(const ClaimedTask& claim, std::string_view result, size_t m
   return {};
 }
 
-// Whether this claim was what completed the task; it is over, so the answer is final.
-Result<bool> CompletedBy(const Context& context, const ClaimedTask& claim, Backoff& backoff) {
+// The task as it is once the claim, which is over, has ended in whatever way.
+Result<Task> TaskAfter(const Context& context, const ClaimedTask& claim, Backoff& backoff) {
   for (;;) {
-    const auto now = LoadTask(context, claim.task.queue, claim.task.id(), backoff);
+    auto now = LoadTask(context, claim.task.queue, claim.task.id(), backoff);
     if (!now.ok()) return OutcomeUnknown(now.error().message());
-    // Nobody else can have completed this attempt.
-    if (now->version > claim.version) {
-      return now->task.state == TaskState::kDone && now->task.attempt == claim.task.attempt;
-    }
+    if (now->version > claim.version) return std::move(now->task);
     // Either the server that was asked is behind, or somebody removed the claim by hand.
     const auto check =
         Transaction().Check(DefPath(claim.task.queue, claim.task.id()), now->version);
     const Result<Sent> stands = SendUntilKnown(context.sessions, check, backoff);
     if (!stands.ok()) return OutcomeUnknown(stands.error().message());
-    if (stands->refused() == nullptr) return false;
+    if (stands->refused() == nullptr) return std::move(now->task);
     PK_CHECK(backoff.Wait(), OutcomeUnknown("the task cannot be read"));
   }
+}
+
+// Whether this claim was what completed the task; it is over, so the answer is final.
+Result<bool> CompletedBy(const Context& context, const ClaimedTask& claim, Backoff& backoff) {
+  const Task now = PK_TRY(TaskAfter(context, claim, backoff));
+  // Nobody else can have completed this attempt.
+  return now.state == TaskState::kDone && now.attempt == claim.task.attempt;
 }
 
 // Opens the stage that the task was a part of, if that was its last one. A caretaker does it when
@@ -129,7 +133,8 @@ Result<std::optional<Refused>> Worker::Complete(const ClaimedTask& claim, std::s
   return std::optional<Refused>();
 }
 
-// What Fail() and Release() say is the same whoever ended the claim.
+// What Fail() and Release() say is the same whoever ended the claim; but that it was ended so must
+// be true, for files are removed then that a commit of this attempt would name.
 Result<> Worker::State::EndOtherwise(const ClaimedTask& claim, const Task& to) {
   Backoff backoff = context_.NewBackoff();
   const Sent sent = PK_TRY(SendUntilKnown(context_.sessions, EndClaim(claim, to), backoff));
@@ -140,7 +145,9 @@ Result<> Worker::State::EndOtherwise(const ClaimedTask& claim, const Task& to) {
   if (refused->operation == 1) {
     Clear({ClaimPath(claim)}, backoff);  // cancelled
   } else if (sent.repeated) {
-    return {};
+    const Task now = PK_TRY(TaskAfter(context_, claim, backoff));
+    const bool handed_over = now.state == TaskState::kCommitting || now.state == TaskState::kDone;
+    if (!handed_over || now.attempt != claim.task.attempt) return {};
   }
   return Lost(claim);
 }

@@ -205,5 +205,23 @@ TEST_F(LateTasks, ARefusedExtraAfterALostReplyIsUnknownUntilTheClaimEnds) {
   EXPECT_EQ(StateOf(id), TaskState::kOpen);
 }
 
+// An earlier copy of a commit with links may come between: what is released then is not the task.
+TEST_F(LateTasks, AClaimThatWasHandedOverMeanwhileIsNotSaidToBeReleasedOrFailed) {
+  for (const bool fails : {false, true}) {
+    const Uuid id = Submit();
+    const ClaimedTask claim = Claim(worker_);
+    const auto step = CommittingTransaction(claim, "{}", clock_.WallMs());
+    ASSERT_THAT(step, IsOk());
+    stopped_.holds = 1;
+    stopped_.meanwhile = [&] {
+      EXPECT_THAT(coordination::OpenMemory(tree_)->Commit(step->transaction), IsOk());
+    };
+    EXPECT_THAT(fails ? worker_.Fail(claim, "", Retry::kAgain) : worker_.Release(claim),
+                IsError(ErrorCode::kConflict));
+    EXPECT_EQ(StateOf(id), TaskState::kCommitting);
+    stopped_ = {};
+  }
+}
+
 }  // namespace
 }  // namespace pk::tasks

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ struct Stopped {
   int holds = 0;         // the next modifications, which get no answer
   bool cut_off = false;  // and everything after them is not reached
   std::vector<Transaction> held;
+  // Happens when something is held back, before its sender hears of it.
+  std::function<void()> meanwhile = {};
 };
 
 class HoldingCoordinator final : public ForwardingCoordinator {
@@ -39,6 +42,7 @@ class HoldingCoordinator final : public ForwardingCoordinator {
     if (stopped_.holds > 0) {
       --stopped_.holds;
       stopped_.held.push_back(transaction);
+      if (stopped_.meanwhile) stopped_.meanwhile();
       return OutcomeUnknown("held");
     }
     if (stopped_.cut_off) return Unavailable("cut off");
