@@ -106,8 +106,10 @@ Result<JobStatus> Await(const Global& global, OpenedJobs& opened, const Uuid& id
     line.Show(double(counts.done) / double(status.job.tasks()),
               fmt::format("{} of {} tasks, {} dead", counts.done, status.job.tasks(), counts.dead));
     const bool planned = status.job.state != jobs::JobState::kPlanning;
+    // The last task waits for those that are dead.
+    const int64_t stuck = status.job.at_once() && counts.dead > 0 ? 1 : 0;
     // The last one may have ended after the status was read.
-    if (planned && counts.waiting == 0) return opened.jobs.Describe(id);
+    if (planned && counts.waiting <= stuck) return opened.jobs.Describe(id);
     PK_CHECK(SystemClock().Wait(kLookAgain, global.stop),
              Cancelled("stopped watching; the job goes on"));
   }
@@ -192,8 +194,13 @@ boost::json::object StatusJson(const jobs::JobStatus& status) {
 Result<> AwaitAndShow(const Global& global, OpenedJobs& opened, const Uuid& id, bool with_tasks) {
   const JobStatus status = PK_TRY(Await(global, opened, id));
   PK_TRY(Show(global, opened, status, with_tasks));
-  PK_CHECK(status.over, FailedPrecondition(fmt::format("{} tasks of job {} are dead", status.left,
-                                                       id.ToString())));
+  const jobs::JobState state = status.job.state;
+  const bool cancelled =
+      state == jobs::JobState::kCancelling || state == jobs::JobState::kCancelled;
+  PK_CHECK(!cancelled, FailedPrecondition(fmt::format("job {} was cancelled", id.ToString())));
+  PK_CHECK(status.over,
+           FailedPrecondition(fmt::format("{} tasks of job {} are dead or wait for them",
+                                          status.left, id.ToString())));
   return {};
 }
 

@@ -50,7 +50,9 @@ std::optional<Result<Produced>> Attempt::RunInProcess(const ProduceRequest& requ
                                  .progress = [this](std::string_view text) {
                                    worker.Report(claim, {.note = std::string(text)});
                                  }};
-  if (!options.permits->Take(stop)) return std::nullopt;
+  const auto waiting = [this] { worker.Report(claim, {.note = "waits for a free slot"}); };
+  if (!options.permits->Take(stop, waiting)) return std::nullopt;
+  worker.Report(claim, {.note = "begins"});
   const Result<Ending> ending = RunContained(command, stop);
   options.permits->Give();
   if (!ending.ok()) return Result<Produced>(ending.error());
@@ -75,6 +77,19 @@ AttemptEnd Attempt::FailWithLog(const Failure& failure) const {
 
 AttemptEnd Attempt::Release() const {
   return End(AttemptEnd::kReleased, [&] { return worker.Release(claim); });
+}
+
+Result<bool> Attempt::IsWanted() const {
+  const Job now = PK_TRY(Update(parts, job.id, [](const Job&) { return std::optional<Job>(); }));
+  return now.state == JobState::kPlanning || now.state == JobState::kRunning;
+}
+
+AttemptEnd Attempt::Cancel() const {
+  return End(AttemptEnd::kLost, [&]() -> Result<> {
+    PK_TRY(parts.queues().Cancel(job.queue, claim.task.id()));
+    worker.Forget(claim);
+    return {};
+  });
 }
 
 AttemptEnd Attempt::End(AttemptEnd as, const std::function<Result<>()>& step) const {

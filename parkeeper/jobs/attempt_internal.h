@@ -20,10 +20,13 @@ namespace pk::jobs {
 class Permits {
  public:
   explicit Permits(int count) : free_(count) {}
-  // Waits for one; false: stopped.
-  bool Take(const std::stop_token& stop) {
+  // Waits for one, calling `waiting` now and then; false: stopped.
+  bool Take(const std::stop_token& stop, const std::function<void()>& waiting) {
     std::unique_lock lock(mutex_);
-    if (!changed_.wait(lock, stop, [&] { return free_ > 0; })) return false;
+    while (!changed_.wait_for(lock, stop, kTell, [&] { return free_ > 0; })) {
+      if (stop.stop_requested()) return false;
+      waiting();
+    }
     --free_;
     return true;
   }
@@ -34,6 +37,7 @@ class Permits {
   }
 
  private:
+  static constexpr std::chrono::seconds kTell{10};
   std::mutex mutex_;
   std::condition_variable_any changed_;
   int free_;
@@ -88,6 +92,12 @@ class Attempt : public Claimed {
 
   // Of the task, as its body says, and of its job.
   Result<> Read();
+  // The job was, before it was read.
+  bool cancelled() const {
+    return job.state == JobState::kCancelling || job.state == JobState::kCancelled;
+  }
+  // The job as it is now, before something is done that the claim does not guard.
+  Result<bool> IsWanted() const;
   // The table that is written to.
   Result<catalog::LoadedTable> FindTable() const;
 
@@ -99,6 +109,7 @@ class Attempt : public Claimed {
   AttemptEnd Fail(const Failure& failure) const;
   AttemptEnd FailWithLog(const Failure& failure) const;
   AttemptEnd Release() const;
+  AttemptEnd Cancel() const;
   // `step` until it is known.
   AttemptEnd End(AttemptEnd as, const std::function<Result<>()>& step) const;
   // Waits a little before a step is repeated; false: the attempt is stopped.

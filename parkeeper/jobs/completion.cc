@@ -100,4 +100,12 @@ Result<TableCommit> Merge(const JobsParts& parts, std::vector<TableCommit> commi
   return merged;
 }
 
+TableCommit EmptyAppend(const JobsParts& parts, const iceberg::TableMetadata& metadata) {
+  AppendFiles nothing;
+  nothing.schema_id = metadata.current_schema_id;
+  return {.id = parts.options.ids->NewUuid7(*parts.options.clock),
+          .change = std::move(nothing),
+          .oldest_file_ms = parts.options.clock->WallMs()};
+}
+
 }  // namespace pk::jobs

@@ -52,4 +52,7 @@ Result<iceberg::TableCommit> Merge(const JobsParts& parts,
                                    std::vector<iceberg::TableCommit> commits,
                                    const iceberg::TableMetadata* base);
 
+// Of no files, to carry properties. A new commit id.
+iceberg::TableCommit EmptyAppend(const JobsParts& parts, const iceberg::TableMetadata& metadata);
+
 }  // namespace pk::jobs

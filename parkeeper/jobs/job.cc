@@ -43,12 +43,23 @@ Result<> ValidateSql(const std::string& sql) {
   return {};
 }
 
+Result<> ValidateInput(const datafile::InputOptions& input) {
+  const char c = input.delimiter;
+  PK_CHECK(c == '\t' || (c >= ' ' && c <= '~' && c != '"'),
+           InvalidArgument("a delimiter is one character of ASCII, and no quote"));
+  return {};
+}
+
 // What is right for all of its kind.
 struct Validator {
   const Job& job;
 
-  Result<> operator()(const IngestPlan&) const { return ValidateSources(job.parts); }
+  Result<> operator()(const IngestPlan& plan) const {
+    PK_TRY(ValidateInput(plan.input));
+    return ValidateSources(job.parts);
+  }
   Result<> operator()(const FollowFilesPlan& plan) const {
+    PK_TRY(ValidateInput(plan.input));
     PK_TRY(ValidateSources(plan.patterns));
     PK_CHECK(plan.settled.count() >= 0, InvalidArgument("a time is not negative"));
     return {};

@@ -125,6 +125,14 @@ TEST(Job, RefusesSourcesThatWorkersCannotFind) {
   EXPECT_THAT(Validate(job), IsErrorWith(ErrorCode::kInvalidArgument, "UTF-8"));
 }
 
+TEST(Job, RefusesADelimiterThatJsonCannotHold) {
+  for (const char delimiter : {'\xe9', '"', '\n', '\0'}) {
+    Job job = SomeIngest();
+    std::get<IngestPlan>(job.plan).input.delimiter = delimiter;
+    EXPECT_THAT(Validate(job), IsErrorWith(ErrorCode::kInvalidArgument, "delimiter"));
+  }
+}
+
 TEST(Job, RefusesAnIncrementalTransformOfNothing) {
   RefreshPlan plan = SomeRefresh();
   EXPECT_THAT(Validate(SomeJob(plan, {""})), IsOk());

@@ -235,12 +235,15 @@ Result<int64_t> Jobs::FinishCancelling(const Job& job) {
   if (job.state == JobState::kCancelled) return int64_t{0};
   auto queues = parts_.queues();
   // Nothing is submitted to a sealed stage, so whoever plans it still comes too late.
-  PK_TRY(queues.CreateStage(job.id, StageName(job)));
-  PK_TRY(queues.SealStage(job.id));
-  if (job.at_once()) {
-    const Uuid stage = TaskIdOf(job.id, kPartsStage);
-    PK_TRY(queues.CreateStage(stage, StageName(job)));
-    PK_TRY(queues.SealStage(stage));
+  std::vector<Uuid> stages = {job.id};
+  if (job.at_once()) stages.push_back(TaskIdOf(job.id, kPartsStage));
+  for (const Uuid& stage : stages) {
+    Result<> sealed = queues.SealStage(stage);
+    if (!sealed.ok() && IsGone(sealed.error())) {
+      PK_TRY(queues.CreateStage(stage, StageName(job)));
+      sealed = queues.SealStage(stage);
+    }
+    PK_TRY(sealed);
   }
   int64_t cancelled = 0;
   const std::vector<Uuid> ids = TaskIdsOf(job);
@@ -253,6 +256,7 @@ Result<int64_t> Jobs::FinishCancelling(const Job& job) {
     PK_CHECK(done.ok() || late || IsGone(done.error()), done.error());
     cancelled += done.ok() ? 1 : 0;
   }
+  // Should the commit of one that was late be rejected, whoever claims it finds the job cancelled.
   PK_TRY(Update(parts_, job.id, [](const Job& present) -> std::optional<Job> {
     if (present.state == JobState::kCancelled) return std::nullopt;
     Job next = present;
@@ -335,6 +339,8 @@ Result<int64_t> Jobs::Care(std::set<Uuid>& over) {
       failure = Error(done.error()).With(fmt::format("job {}", job.id.ToString()));
     }
     const auto status = StatusOf(job);
+    // The coordinator is away: each further question would be asked as long.
+    if (!status.ok() && !IsGone(status.error())) return status.error();
     if (!status.ok()) continue;
     if (!status->over) tables.insert(job.table_key);
     const JobState state = status->job.state;

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "parkeeper/base/json.h"
+#include "parkeeper/jobs/digest_internal.h"
 #include "parkeeper/jobs/seen.h"
 
 namespace pk::jobs {
@@ -84,6 +85,13 @@ class Preparer {
       from = PK_TRY(DecodePosition(present->second)
                         .With(fmt::format("property {} of table {}", property, job_.table)));
     }
+    const std::string query = QueryOf(plan);
+    PK_CHECK(present == properties.end() || from.query == query,
+             FailedPrecondition(fmt::format(
+                 "property {} of table {} is the position of another query, or of one that reads "
+                 "other tables incrementally: give this one another --name",
+                 property, job_.table)));
+    from.query = query;
     Position to = from;
     std::vector<std::string> metadata;
     for (const FollowedTable& followed : plan.inputs) {
@@ -91,7 +99,7 @@ class Preparer {
       if (followed.incremental) to.snapshots[followed.key] = HeadOf(input);
       metadata.push_back(iceberg::ToJson(*input.metadata));
     }
-    if (to == from) return Skipped("nothing is new");
+    if (present != properties.end() && to == from) return Skipped("nothing is new");
     auto preparation =
         To(RunQuery{.sql = plan.sql, .states = StatesOfNewRows(plan, metadata, from, to)});
     preparation.properties.push_back(
@@ -133,22 +141,31 @@ Result<Preparation> Prepare(const JobsParts& parts, const Job& job, const std::s
   return std::visit(Preparer(parts, job, part, table, memory_bytes), job.plan);
 }
 
+std::string QueryOf(const RefreshPlan& plan) {
+  std::string text = plan.sql;
+  for (const FollowedTable& input : plan.inputs) {
+    if (input.incremental) text += "\n" + input.key;
+  }
+  return HexDigest(text).substr(0, 32);
+}
+
 std::string Encode(const Position& position) {
-  bj::object object;
+  bj::object snapshots;
   for (const auto& [key, snapshot] : position.snapshots) {
     if (snapshot) {
-      object[key] = *snapshot;
+      snapshots[key] = *snapshot;
     } else {
-      object[key] = nullptr;
+      snapshots[key] = nullptr;
     }
   }
-  return bj::serialize(object);
+  return bj::serialize(bj::object{{"query", position.query}, {"snapshots", std::move(snapshots)}});
 }
 
 Result<Position> DecodePosition(std::string_view text) {
   const bj::value value = PK_TRY(json::Parse(text));
-  Position position;
-  for (const auto& [key, snapshot] : *PK_TRY(json::AsObject(value, "a position"))) {
+  const bj::object& object = *PK_TRY(json::AsObject(value, "a position"));
+  Position position{.query = PK_TRY(json::String(object, "query")), .snapshots = {}};
+  for (const auto& [key, snapshot] : *PK_TRY(json::Object(object, "snapshots"))) {
     auto& at = position.snapshots[std::string(key)];
     if (!snapshot.is_null()) at = PK_TRY(json::AsInt64(snapshot, key));
   }

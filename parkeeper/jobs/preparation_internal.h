@@ -26,11 +26,14 @@ Result<Preparation> Prepare(const JobsParts& parts, const Job& job, const std::s
                             const catalog::LoadedTable& table, int64_t memory_bytes);
 
 // How far the inputs of an incremental transform have been read, as the property of its table has
-// it. JSON: for each table's key the snapshot; null before its first.
+// it. JSON: for each table's key the snapshot; null before its first; and what query that was.
 struct Position {
+  std::string query;  // QueryOf() of the plan
   std::map<std::string, std::optional<int64_t>> snapshots;
   bool operator==(const Position&) const = default;
 };
+// A digest of what is read how: a position is of one query and its incremental tables.
+std::string QueryOf(const RefreshPlan& plan);
 std::string Encode(const Position& position);
 Result<Position> DecodePosition(std::string_view text);
 

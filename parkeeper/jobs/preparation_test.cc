@@ -48,32 +48,47 @@ std::vector<std::string> Texts(const RefreshPlan& plan, const Position& from, co
   return texts;
 }
 
+Position At(std::map<std::string, std::optional<int64_t>> snapshots) {
+  return {.query = "q", .snapshots = std::move(snapshots)};
+}
+
 TEST(StatesOfNewRows, AreTheNewRowsOfOneTable) {
   const RefreshPlan plan = JoinOf({true});
-  EXPECT_THAT(Texts(plan, {}, {{{"a", 7}}}), ::testing::ElementsAre("a@7"));
-  EXPECT_THAT(Texts(plan, {{{"a", std::nullopt}}}, {{{"a", 7}}}), ::testing::ElementsAre("a@7"));
-  EXPECT_THAT(Texts(plan, {{{"a", 5}}}, {{{"a", 7}}}), ::testing::ElementsAre("a(5..7]"));
+  EXPECT_THAT(Texts(plan, {}, At({{"a", 7}})), ::testing::ElementsAre("a@7"));
+  EXPECT_THAT(Texts(plan, At({{"a", std::nullopt}}), At({{"a", 7}})),
+              ::testing::ElementsAre("a@7"));
+  EXPECT_THAT(Texts(plan, At({{"a", 5}}), At({{"a", 7}})), ::testing::ElementsAre("a(5..7]"));
 }
 
 TEST(StatesOfNewRows, JoinNewRowsWithAllOfThoseBeforeAndTheOldOnesOfThoseBehind) {
   const RefreshPlan plan = JoinOf({true, true, true});
-  EXPECT_THAT(Texts(plan, {{{"a", 1}, {"b", 2}, {"c", 3}}}, {{{"a", 4}, {"b", 5}, {"c", 6}}}),
+  EXPECT_THAT(Texts(plan, At({{"a", 1}, {"b", 2}, {"c", 3}}), At({{"a", 4}, {"b", 5}, {"c", 6}})),
               ::testing::ElementsAre("a(1..4] b@2 c@3", "a@4 b(2..5] c@3", "a@4 b@5 c(3..6]"));
-  EXPECT_THAT(Texts(plan, {{{"a", 1}, {"b", 2}, {"c", 3}}}, {{{"a", 1}, {"b", 5}, {"c", 3}}}),
+  EXPECT_THAT(Texts(plan, At({{"a", 1}, {"b", 2}, {"c", 3}}), At({{"a", 1}, {"b", 5}, {"c", 3}})),
               ::testing::ElementsAre("a@1 b(2..5] c@3"));
-  EXPECT_THAT(Texts(plan, {}, {{{"a", 4}, {"b", 5}, {"c", std::nullopt}}}),
+  EXPECT_THAT(Texts(plan, {}, At({{"a", 4}, {"b", 5}, {"c", std::nullopt}})),
               ::testing::ElementsAre("a@4 b- c-", "a@4 b@5 c-"));
 }
 
 TEST(StatesOfNewRows, ReadOtherTablesAsTheyAre) {
-  EXPECT_THAT(Texts(JoinOf({false, true}), {{{"b", 5}}}, {{{"b", 7}}}),
+  EXPECT_THAT(Texts(JoinOf({false, true}), At({{"b", 5}}), At({{"b", 7}})),
               ::testing::ElementsAre("a* b(5..7]"));
 }
 
 TEST(Position, SaysTheSameInAProperty) {
-  const Position position{{{"a", 5}, {"b", std::nullopt}, {"c", int64_t{1} << 62}}};
+  const Position position = At({{"a", 5}, {"b", std::nullopt}, {"c", int64_t{1} << 62}});
   EXPECT_THAT(DecodePosition(Encode(position)), IsOkAnd(position));
-  EXPECT_THAT(DecodePosition("{\"a\": \"x\"}"), IsError(ErrorCode::kCorrupt));
+  EXPECT_THAT(DecodePosition(R"({"query": "q", "snapshots": {"a": "x"}})"),
+              IsError(ErrorCode::kCorrupt));
+}
+
+TEST(Position, IsOfOneQueryAndItsIncrementalTables) {
+  const RefreshPlan plan = JoinOf({true, false});
+  RefreshPlan other = plan;
+  other.sql += " ";
+  EXPECT_EQ(QueryOf(plan), QueryOf(plan));
+  EXPECT_NE(QueryOf(plan), QueryOf(other));
+  EXPECT_NE(QueryOf(plan), QueryOf(JoinOf({true, true})));
 }
 
 }  // namespace

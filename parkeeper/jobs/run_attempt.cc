@@ -33,7 +33,7 @@ class Run {
     if (attempt_.stop.stop_requested()) return ReleaseAndRemove();
     summary_ = fmt::format("{} rows in {} files, {} bytes", (*produced)->rows, (*produced)->files,
                            (*produced)->bytes);
-    return Commit(OutcomeOf(*std::move(*produced), *preparation));
+    return Commit(OutcomeOf(*std::move(*produced), *preparation, *table));
   }
 
   // The commit of what all parts wrote.
@@ -53,7 +53,8 @@ class Run {
     return attempt_.FailWithLog(FailureOf(error));
   }
 
-  Result<Outcome> OutcomeOf(Produced produced, const Preparation& preparation) {
+  Result<Outcome> OutcomeOf(Produced produced, const Preparation& preparation,
+                            const catalog::LoadedTable& table) {
     Outcome outcome{.commit = {}, .with = {}, .if_rejected = {}, .result = EncodeResult(produced)};
     if (job_.at_once()) {
       outcome.result = Encode(produced);
@@ -63,13 +64,13 @@ class Run {
     if (transform != nullptr && transform->overwrite) {
       std::vector<TableCommit> commits;
       if (produced.commit) commits.push_back(*std::move(produced.commit));
-      const auto table = PK_TRY(attempt_.FindTable());
-      outcome.commit = PK_TRY(Merge(attempt_.parts, std::move(commits), table.metadata.get()));
+      const auto present = PK_TRY(attempt_.FindTable());
+      outcome.commit = PK_TRY(Merge(attempt_.parts, std::move(commits), present.metadata.get()));
       return outcome;
     }
     outcome.commit = std::move(produced.commit);
     if (!preparation.properties.empty()) {
-      if (!outcome.commit) outcome.commit = PK_TRY(Merge(attempt_.parts, {}, nullptr));
+      if (!outcome.commit) outcome.commit = EmptyAppend(attempt_.parts, *table.metadata);
       outcome.commit->properties = preparation.properties;
     }
     if (produced.source) {
@@ -115,6 +116,7 @@ class Run {
       if (!IsPassing(error.code())) return FailAndRemove(FailureOf(error), error.code());
       Log(LogLevel::kWarning, Error(error).With("complete a task").message());
       repeated = repeated || error.code() == ErrorCode::kOutcomeUnknown;
+      in_doubt_ = repeated;
       if (!attempt_.Wait()) return ReleaseAndRemove();
     }
   }
@@ -164,15 +166,17 @@ class Run {
     return ended;
   }
 
-  // What this attempt wrote; the last task has written nothing.
+  // What this attempt wrote; the last task has written nothing. A commit that may have been handed
+  // over once keeps its files: orphan removal finds them when it was not.
   void RemoveWritten() {
-    if (written_) RemoveFiles(attempt_.parts.storage, *written_);
+    if (written_ && !in_doubt_) RemoveFiles(attempt_.parts.storage, *written_);
   }
 
   Attempt& attempt_;
   const Job& job_;
   std::optional<TableCommit> written_;
   std::string summary_;
+  bool in_doubt_ = false;
 };
 
 }  // namespace
@@ -180,7 +184,12 @@ class Run {
 AttemptEnd RunAttempt(const Claimed& claimed) {
   Attempt attempt(claimed);
   const Result<> read = attempt.Read();
-  if (!read.ok()) return attempt.Fail(FailureOf(read.error()));
+  if (!read.ok()) {
+    // A worker of a later version may know what this one does not.
+    const bool other = read.error().code() == ErrorCode::kUnsupported;
+    return attempt.Fail(other ? Failure{read.error().message()} : FailureOf(read.error()));
+  }
+  if (attempt.cancelled()) return attempt.Cancel();
   if (attempt.job.standing()) return RunStanding(attempt);
   if (attempt.claim.task.request.kind == kFinishKind) return Run(attempt).OfAll();
   return Run(attempt).OfPart();

@@ -6,10 +6,12 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <set>
 
+#include "parkeeper/base/json.h"
 #include "parkeeper/base/log.h"
 #include "parkeeper/datafile/source_paths.h"
 #include "parkeeper/jobs/attempt_internal.h"
@@ -41,7 +43,9 @@ class Rounds {
 
   // nullopt: go on. Waits after a failure.
   std::optional<AttemptEnd> Failed(const Error& error) {
-    if (over_.stop_requested()) return std::nullopt;
+    const bool cancelled = error.code() == ErrorCode::kCancelled;
+    if (cancelled) attempt_.parts.options.clock->Wait(kLook, over());  // its claim ends soon
+    if (cancelled || over_.stop_requested()) return std::nullopt;
     Log(LogLevel::kWarning, Error(error).With("standing task").message());
     attempt_.worker.Report(attempt_.claim, {.note = error.message().substr(0, 200)});
     const bool out_of_reach = IsPassing(error.code());
@@ -86,10 +90,12 @@ class News {
       for (auto& [key, feed] : feeds_) {
         const auto change = feed->Next(feeds_.size() == 1 ? until : clock.Now() + kTurn, stop);
         if (!change.ok()) {
-          if (change.error().code() == ErrorCode::kCancelled) return {};
+          // What the feed cannot tell, because snapshots have expired, the table itself tells.
           const Error error = change.error();
           feeds_.erase(key);
-          return error;
+          const bool looks_itself = error.code() == ErrorCode::kCancelled ||
+                                    error.code() == ErrorCode::kFailedPrecondition;
+          return looks_itself ? Result<>() : error;
         }
         if (*change && !(*change)->snapshots.empty()) return {};
       }
@@ -135,9 +141,15 @@ class KeepFresh {
     auto produced = attempt_.RunInProcess(preparation.request);
     if (!produced) return Cancelled("stopped");
     Produced made = PK_TRY(*std::move(produced));
-    if (!made.commit) made.commit = PK_TRY(Merge(attempt_.parts, {}, nullptr));
+    if (!made.commit) made.commit = EmptyAppend(attempt_.parts, *table.metadata);
     iceberg::TableCommit& commit = *made.commit;
     commit.properties = preparation.properties;
+    // The claim does not guard the commit.
+    const Result<bool> wanted = attempt_.IsWanted();
+    if (!wanted.ok() || !*wanted) {
+      RemoveFiles(attempt_.parts.storage, commit);
+      return wanted.ok() ? Cancelled("the job is cancelled") : wanted.error();
+    }
     PK_TRY(Commit(commit));
     rows_ += made.rows;
     ++runs_;
@@ -194,9 +206,13 @@ class FollowFiles {
     std::vector<SourceIdentity> found;
     for (const std::string& pattern : plan_.patterns) {
       for (const std::string& path : datafile::MatchPaths(pattern)) {
-        const auto source = IdentifySource(path);
-        // A folder, or gone again.
-        if (!source.ok() || !IsSettled(*source) || known_.contains(KeyOf(*source))) continue;
+        // As `job submit ingest` names them: one file, one marker.
+        std::error_code failure;
+        const auto source = IdentifySource(std::filesystem::canonical(path, failure).string());
+        // A folder, or gone again; or under a name that no job can say.
+        if (!source.ok() || !json::IsUtf8(source->path) || !IsSettled(*source) ||
+            known_.contains(KeyOf(*source)))
+          continue;
         if (PK_TRY(IsNew(*source))) {
           found.push_back(*source);
         } else {
@@ -218,6 +234,7 @@ class FollowFiles {
     }
     std::sort(ingest.parts.begin(), ingest.parts.end());
     ingest.parts.erase(std::unique(ingest.parts.begin(), ingest.parts.end()), ingest.parts.end());
+    if (!PK_TRY(attempt_.IsWanted())) return Cancelled("the job is cancelled");
     PK_TRY(Jobs(attempt_.parts).Submit(std::move(ingest)));
     for (size_t i = 0; i < found.size() && i < kMostParts; ++i) known_.insert(KeyOf(found[i]));
     submitted_ += int64_t(std::min(found.size(), kMostParts));

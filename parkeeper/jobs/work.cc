@@ -28,8 +28,6 @@ constexpr std::chrono::milliseconds kBeat{1'000};
 constexpr std::chrono::milliseconds kCare{5'000};
 constexpr std::chrono::milliseconds kFirstIdle{50};
 constexpr std::chrono::milliseconds kLongestIdle{1'000};
-// More of them take slots.
-constexpr int kMostStanding = 32;
 
 std::string KeyOf(const ClaimedTask& claim) {
   return fmt::format("{}-{}", claim.task.id().ToString(), claim.task.attempt);
@@ -137,20 +135,20 @@ class Working {
   // A standing task on a thread of its own, or else none of what it waits for might get a slot.
   bool StandApart(const ClaimedTask& claim) {
     if (!IsStanding(claim.task.request.kind)) return false;
-    if (++running_standing_ > kMostStanding) {
-      --running_standing_;
-      return false;
-    }
-    auto thread = Start("standing", [this, claim](std::stop_token) {
+    ++running_standing_;
+    auto over = std::make_shared<std::atomic<bool>>(false);
+    auto thread = Start("standing", [this, claim, over](std::stop_token) {
       Carry(claim);
       --running_standing_;
+      *over = true;
     });
     if (thread == nullptr) {
       --running_standing_;
       return false;
     }
     std::lock_guard lock(mutex_);
-    standing_.push_back(std::move(thread));
+    std::erase_if(standing_, [](const Standing& each) { return each.over->load(); });
+    standing_.push_back({std::move(over), std::move(thread)});
     return true;
   }
 
@@ -228,8 +226,12 @@ class Working {
   std::atomic<int> running_standing_ = 0;
   std::mutex mutex_;
   WorkReport report_;
-  // Those that have ended too, until the worker ends.
-  std::vector<std::unique_ptr<Task>> standing_;
+  struct Standing {
+    std::shared_ptr<std::atomic<bool>> over;
+    std::unique_ptr<Task> thread;
+  };
+  // Those that have ended too, until the next one comes.
+  std::vector<Standing> standing_;
 };
 
 }  // namespace

@@ -51,7 +51,7 @@ class Judge:
 
 def check_position(output, inputs):
     """`output`, `inputs`: described. That what is kept fresh has come to the end of what it is made of."""
-    position = json.loads(output["properties"].get("parkeeper.position.default", "{}"))
+    position = json.loads(output["properties"].get("parkeeper.position.default", "{}")).get("snapshots", {})
     heads = {each["key"]: each["current-snapshot"]["snapshot-id"] for each in inputs}
     return [] if position == heads else [f"{output['table']} is made of {position}, and its tables are at {heads}"]
 

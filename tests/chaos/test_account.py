@@ -44,7 +44,7 @@ class Account(unittest.TestCase):
     def test_a_position_that_is_not_the_head_is_found(self):
         heads = [{"key": key, "current-snapshot": {"snapshot-id": head}} for key, head in (("a", 7), ("b", 9))]
         at = lambda **position: {"table": "fleet.made",
-                                 "properties": {"parkeeper.position.default": json.dumps(position)}}
+                                 "properties": {"parkeeper.position.default": json.dumps({"query": "q", "snapshots": position})}}
         self.assertEqual(check_position(at(a=7, b=9), heads), [])
         self.assertEqual(len(check_position(at(a=7, b=8), heads)), 1)
         self.assertEqual(len(check_position(at(a=7), heads)), 1)
