@@ -181,7 +181,7 @@ def kill_ensemble_leader(ensemble):
 def is_fresh(lake):
     """Whether the revenue is made of all rows of the tables."""
     output = lake.json("table", "describe", "tpch.revenue")
-    position = json.loads(output["properties"].get("parkeeper.position.default", "{}"))
+    position = json.loads(output["properties"].get("parkeeper.position.default", "{}")).get("snapshots", {})
     inputs = [lake.json("table", "describe", f"tpch.{table}") for table in PIECES]
     return position == {each["key"]: each["current-snapshot"]["snapshot-id"] for each in inputs if
                         "current-snapshot" in each}
