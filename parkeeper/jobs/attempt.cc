@@ -23,6 +23,10 @@ bool IsPassing(ErrorCode code) {
   return code == ErrorCode::kOutcomeUnknown || code == ErrorCode::kUnavailable;
 }
 
+bool IsInDoubt(ErrorCode code) {
+  return code == ErrorCode::kInternal || code == ErrorCode::kCorrupt;
+}
+
 Result<> Attempt::Read() {
   JobTaskBody body = PK_TRY(DecodeJobTaskBody(PK_TRY(worker.LoadBody(claim))));
   job.id = body.job;

@@ -70,6 +70,8 @@ struct Failure {
 Failure FailureOf(const Error& error);
 // The coordinator, or storage, is out of reach.
 bool IsPassing(ErrorCode code);
+// What it says of a commit is not enough to remove its files: something is broken.
+bool IsInDoubt(ErrorCode code);
 
 // A claim, and what an attempt at it works with; all outlive it.
 struct Claimed {

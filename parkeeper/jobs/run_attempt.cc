@@ -161,8 +161,7 @@ class Run {
 
   AttemptEnd FailAndRemove(const Failure& failure, ErrorCode code) {
     const AttemptEnd ended = attempt_.FailWithLog(failure);
-    const bool in_doubt = code == ErrorCode::kInternal || code == ErrorCode::kCorrupt;
-    if (ended == AttemptEnd::kFailed && !in_doubt) RemoveWritten();
+    if (ended == AttemptEnd::kFailed && !IsInDoubt(code)) RemoveWritten();
     return ended;
   }
 

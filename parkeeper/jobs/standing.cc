@@ -166,9 +166,9 @@ class KeepFresh {
         // Somebody else was faster, perhaps: the next round sees.
         return Error(ErrorCode::kConflict, rejected->reason);
       }
-      const bool unknown = result.error().code() == ErrorCode::kOutcomeUnknown;
-      if (!unknown && id == catalog::CommitId::kNew) {
-        RemoveFiles(attempt_.parts.storage, commit);
+      const ErrorCode code = result.error().code();
+      if (code != ErrorCode::kOutcomeUnknown && id == catalog::CommitId::kNew) {
+        if (!IsInDoubt(code)) RemoveFiles(attempt_.parts.storage, commit);
         return result.error();
       }
       id = catalog::CommitId::kMaybeRepeated;
@@ -210,9 +210,8 @@ class FollowFiles {
         std::error_code failure;
         const auto source = IdentifySource(std::filesystem::canonical(path, failure).string());
         // A folder, or gone again; or under a name that no job can say.
-        if (!source.ok() || !json::IsUtf8(source->path) || !IsSettled(*source) ||
-            known_.contains(KeyOf(*source)))
-          continue;
+        if (!source.ok() || !json::IsUtf8(source->path)) continue;
+        if (!IsSettled(*source) || known_.contains(KeyOf(*source))) continue;
         if (PK_TRY(IsNew(*source))) {
           found.push_back(*source);
         } else {
