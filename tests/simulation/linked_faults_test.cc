@@ -5,6 +5,7 @@
 #include <set>
 
 #include "parkeeper/storage/memory.h"
+#include "tests/simulation/each_fault.h"
 #include "tests/simulation/for_each_seed.h"
 #include "tests/simulation/scripted_process.h"
 #include "tests/simulation/table_state.h"
@@ -80,7 +81,7 @@ struct LinkedLake {
   std::map<std::string, size_t> told;  // index of the LinkedResult
 };
 
-class LinkedFaults : public ::testing::TestWithParam<std::pair<const char*, Faults>> {
+class LinkedFaults : public ::testing::TestWithParam<coordination::NamedFault> {
  protected:
   bool crashes() const { return GetParam().second.crash > 0; }
 
@@ -148,34 +149,22 @@ class LinkedFaults : public ::testing::TestWithParam<std::pair<const char*, Faul
 };
 
 TEST_P(LinkedFaults, OfTheWriterLeaveAllOrNothing) {
-  std::set<int> met;
-  for (int step = 1; step <= 16 && !HasFailure(); ++step) {
-    for (uint64_t seed = 1; seed <= 4 && !HasFailure(); ++seed) {
-      if (WriterMeetsFaultAt(step, "good", seed)) met.insert(step);
-      if (!HasFailure()) WriterMeetsFaultAt(step, "bad", seed);
-    }
-  }
+  const std::set<int> met = coordination::StepsMet([this](int step, uint64_t seed) {
+    const bool meets = WriterMeetsFaultAt(step, "good", seed);
+    if (!HasFailure()) WriterMeetsFaultAt(step, "bad", seed);
+    return meets;
+  });
   EXPECT_GE(met.size(), 8u) << "so many calls are in queueing, the lease, a round";
 }
 
 TEST_P(LinkedFaults, OfTheCombinerCarryOutEachLinkOnce) {
-  std::set<int> met;
-  for (int step = 1; step <= 16 && !HasFailure(); ++step) {
-    for (uint64_t seed = 1; seed <= 4 && !HasFailure(); ++seed) {
-      if (CombinerMeetsFaultAt(step, seed)) met.insert(step);
-    }
-  }
+  const std::set<int> met = coordination::StepsMet(
+      [this](int step, uint64_t seed) { return CombinerMeetsFaultAt(step, seed); });
   EXPECT_GE(met.size(), 8u) << "so many calls are in taking the lease, a round, giving it back";
 }
 
-INSTANTIATE_TEST_SUITE_P(Faults, LinkedFaults,
-                         ::testing::Values(std::pair{"LostRequest", Faults{.lost_request = 1}},
-                                           std::pair{"LostReply", Faults{.lost_reply = 1}},
-                                           std::pair{"LateRequest", Faults{.late_request = 1}},
-                                           std::pair{"SessionLoss", Faults{.session_loss = 1}},
-                                           std::pair{"Suspension", Faults{.suspension = 1}},
-                                           std::pair{"Crash", Faults{.crash = 1}}),
-                         [](const auto& each) { return each.param.first; });
+INSTANTIATE_TEST_SUITE_P(Faults, LinkedFaults, ::testing::ValuesIn(coordination::EachFault()),
+                         coordination::NameOfFault);
 
 }  // namespace
 }  // namespace pk::catalog

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "parkeeper/storage/memory.h"
+#include "tests/simulation/each_fault.h"
 #include "tests/simulation/positions.h"
 #include "tests/simulation/scripted_process.h"
 
@@ -58,7 +59,7 @@ struct PositionLake {
   int64_t position = 0;
 };
 
-class PositionFaults : public ::testing::TestWithParam<std::pair<const char*, Faults>> {
+class PositionFaults : public ::testing::TestWithParam<coordination::NamedFault> {
  protected:
   void Place(int step, ScriptedProcess& process) const {
     process.script.fault_at = step;
@@ -121,33 +122,19 @@ class PositionFaults : public ::testing::TestWithParam<std::pair<const char*, Fa
 };
 
 TEST_P(PositionFaults, OfTheWriterMoveItOnOnceOrNot) {
-  std::set<int> met;
-  for (int step = 1; step <= 16 && !HasFailure(); ++step) {
-    for (uint64_t seed = 1; seed <= 4 && !HasFailure(); ++seed) {
-      if (WriterMeetsFaultAt(step, seed)) met.insert(step);
-    }
-  }
+  const std::set<int> met = coordination::StepsMet(
+      [this](int step, uint64_t seed) { return WriterMeetsFaultAt(step, seed); });
   EXPECT_GE(met.size(), 2u) << "a direct commit looks, and sends its round";
 }
 
 TEST_P(PositionFaults, OfTheCombinerLeaveOneChain) {
-  std::set<int> met;
-  for (int step = 1; step <= 16 && !HasFailure(); ++step) {
-    for (uint64_t seed = 1; seed <= 4 && !HasFailure(); ++seed) {
-      if (CombinerMeetsFaultAt(step, seed)) met.insert(step);
-    }
-  }
+  const std::set<int> met = coordination::StepsMet(
+      [this](int step, uint64_t seed) { return CombinerMeetsFaultAt(step, seed); });
   EXPECT_GE(met.size(), 8u) << "so many calls are in queueing, the lease, a round";
 }
 
-INSTANTIATE_TEST_SUITE_P(Faults, PositionFaults,
-                         ::testing::Values(std::pair{"LostRequest", Faults{.lost_request = 1}},
-                                           std::pair{"LostReply", Faults{.lost_reply = 1}},
-                                           std::pair{"LateRequest", Faults{.late_request = 1}},
-                                           std::pair{"SessionLoss", Faults{.session_loss = 1}},
-                                           std::pair{"Suspension", Faults{.suspension = 1}},
-                                           std::pair{"Crash", Faults{.crash = 1}}),
-                         [](const auto& each) { return each.param.first; });
+INSTANTIATE_TEST_SUITE_P(Faults, PositionFaults, ::testing::ValuesIn(coordination::EachFault()),
+                         coordination::NameOfFault);
 
 }  // namespace
 }  // namespace pk::catalog

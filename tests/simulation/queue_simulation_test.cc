@@ -8,6 +8,7 @@
 #include <set>
 
 #include "parkeeper/storage/memory.h"
+#include "tests/simulation/each_fault.h"
 #include "tests/simulation/for_each_seed.h"
 #include "tests/simulation/scripted_process.h"
 #include "tests/simulation/table_state.h"
@@ -399,7 +400,7 @@ TEST(CommitQueue, ReadsNoRecordTwiceForIdsThatMayBeRepeated) {
 
 // Each kind of fault at each call that the combining process makes from the moment on that the
 // queue is free.
-class CombinerFaults : public ::testing::TestWithParam<std::pair<const char*, Faults>> {};
+class CombinerFaults : public ::testing::TestWithParam<coordination::NamedFault> {};
 
 // Whether the process met its fault.
 bool MeetsFaultAt(int step, uint64_t seed, const Faults& fault) {
@@ -437,19 +438,13 @@ TEST_P(CombinerFaults, AtNoStepLoseOrDoubleACommit) {
   EXPECT_GE(met.size(), 9u) << "so many calls are in taking the lease, a round, giving it back";
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Faults, CombinerFaults,
-    ::testing::Values(std::pair{"LostRequest", Faults{.lost_request = 1}},
-                      std::pair{"LostReply", Faults{.lost_reply = 1}},
-                      std::pair{"LateRequest", Faults{.late_request = 1}},
-                      std::pair{"SessionLoss", Faults{.session_loss = 1}},
-                      std::pair{"Suspension", Faults{.suspension = 1}},
-                      std::pair{"Delay", Faults{.delay = 1}},
-                      std::pair{"DelayBeyondTheSession",
-                                Faults{.delay = 1, .longest_delay = std::chrono::minutes(3)}},
-                      std::pair{"DuplicateWatch", Faults{.duplicate_watch = 1}},
-                      std::pair{"Crash", Faults{.crash = 1}}),
-    [](const auto& each) { return each.param.first; });
+INSTANTIATE_TEST_SUITE_P(Faults, CombinerFaults,
+                         ::testing::ValuesIn(coordination::EachFaultAndDelay()),
+                         coordination::NameOfFault);
+INSTANTIATE_TEST_SUITE_P(Watches, CombinerFaults,
+                         ::testing::Values(coordination::NamedFault{"DuplicateWatch",
+                                                                    {.duplicate_watch = 1}}),
+                         coordination::NameOfFault);
 
 }  // namespace
 }  // namespace pk::catalog

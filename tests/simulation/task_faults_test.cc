@@ -1,5 +1,6 @@
 // A worker that meets a fault at every single step of its way, and what a task costs in writes.
 
+#include "tests/simulation/each_fault.h"
 #include "tests/simulation/for_each_seed.h"
 #include "tests/simulation/task_process.h"
 
@@ -63,7 +64,7 @@ class ScriptedCoordinator final : public Coordinator {
   const std::unique_ptr<Coordinator> inner_;
 };
 
-class StepFaults : public ::testing::TestWithParam<std::pair<const char*, Faults>> {};
+class StepFaults : public ::testing::TestWithParam<coordination::NamedFault> {};
 
 // Whether the process got as far as this step.
 bool MeetsFaultAt(int step, uint64_t seed, const Faults& fault) {
@@ -120,18 +121,8 @@ TEST_P(StepFaults, AtNoStepLoseOrDoubleATask) {
   EXPECT_GE(met, 90) << "so many calls are in three tasks";
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Faults, StepFaults,
-    ::testing::Values(std::pair{"LostRequest", Faults{.lost_request = 1}},
-                      std::pair{"LostReply", Faults{.lost_reply = 1}},
-                      std::pair{"LateRequest", Faults{.late_request = 1}},
-                      std::pair{"SessionLoss", Faults{.session_loss = 1}},
-                      std::pair{"Suspension", Faults{.suspension = 1}},
-                      std::pair{"Delay", Faults{.delay = 1}},
-                      std::pair{"DelayBeyondTheSession",
-                                Faults{.delay = 1, .longest_delay = std::chrono::minutes(3)}},
-                      std::pair{"Crash", Faults{.crash = 1}}),
-    [](const auto& each) { return each.param.first; });
+INSTANTIATE_TEST_SUITE_P(Faults, StepFaults, ::testing::ValuesIn(coordination::EachFaultAndDelay()),
+                         coordination::NameOfFault);
 
 // What docs/tasks.md says of a task's cost, in writes of the coordinator.
 TEST(TaskCost, OfTasksIsAClaimForManyAndACompletionForEach) {
