@@ -145,7 +145,7 @@ def submit_wave(lake):
 
 def busy_worker(lake):
     """One that has a task of an ingest job, so that it dies in the middle of its work."""
-    standing = {task["task"] for job in lake.json("job", "list")["jobs"] if job["kind"] != "ingest"
+    standing = {task["task"] for job in lake.json("job", "list", "--all")["jobs"] if job["kind"] != "ingest"
                 for task in lake.json("job", "show", job["job"], "--tasks")["all-tasks"]}
     for worker in lake.json("worker", "list")["workers"]:
         if any(task["task"] not in standing for task in worker["tasks"]):

@@ -21,6 +21,8 @@ struct Arguments {
   std::string id, task;
   bool wait = false;
   bool with_tasks = false;
+  size_t last = 50;
+  bool all = false;
 };
 
 std::string StateText(const JobStatus& status) {
@@ -115,9 +117,9 @@ Result<JobStatus> Await(const Global& global, OpenedJobs& opened, const Uuid& id
   }
 }
 
-Result<> List(const Global& global) {
+Result<> List(const Global& global, const Arguments& arguments) {
   OpenedJobs opened = PK_TRY(OpenJobs(global));
-  const auto statuses = PK_TRY(opened.jobs.List());
+  const auto statuses = PK_TRY(opened.jobs.List(arguments.all ? SIZE_MAX : arguments.last));
   if (global.json) {
     bj::array array;
     for (const JobStatus& status : statuses) array.push_back(StatusJson(status));
@@ -185,10 +187,12 @@ Result<OpenedJobs> OpenJobs(const Global& global) {
 }
 
 boost::json::object StatusJson(const jobs::JobStatus& status) {
-  return {{"job", status.job.id.ToString()}, {"kind", jobs::KindOf(status.job.plan)},
-          {"table", status.job.table},       {"queue", status.job.queue},
-          {"state", StateText(status)},      {"submitted-ms", status.job.id.UnixMs()},
-          {"tasks", status.job.tasks()},     {"left", status.left}};
+  bj::object object{{"job", status.job.id.ToString()}, {"kind", jobs::KindOf(status.job.plan)},
+                    {"table", status.job.table},       {"queue", status.job.queue},
+                    {"state", StateText(status)},      {"submitted-ms", status.job.id.UnixMs()},
+                    {"tasks", status.job.tasks()},     {"left", status.left}};
+  if (status.job.follower) object["follower"] = status.job.follower->ToString();
+  return object;
 }
 
 Result<> AwaitAndShow(const Global& global, OpenedJobs& opened, const Uuid& id, bool with_tasks) {
@@ -227,10 +231,14 @@ void AddJobCommand(CLI::App& app, const Global& global, Action& chosen) {
     });
     return command;
   };
-  CLI::App* list = job->add_subcommand("list", "all jobs, oldest first");
+  CLI::App* list = job->add_subcommand("list", "the last jobs, newest at the end");
   list->fallthrough();
-  list->footer("Example:\n  parkeeper job list --json");
-  list->callback([&chosen, &global] { chosen = [&global] { return List(global); }; });
+  list->footer("Examples:\n  parkeeper job list --last 10\n  parkeeper job list --all --json");
+  CLI::Option* all = list->add_flag("--all", arguments->all, "all that are remembered");
+  list->add_option("--last", arguments->last, "so many")->capture_default_str()->excludes(all);
+  list->callback([&chosen, &global, arguments] {
+    chosen = [&global, arguments] { return List(global, *arguments); };
+  });
   CLI::App* show =
       add("show", "how far a job is, and its dead letters with their reasons", ShowJob);
   show->add_flag("--tasks", arguments->with_tasks, "every task too");

@@ -117,7 +117,10 @@ Result<Job> PlanTransform(const jobs::JobsParts& parts, const Arguments& argumen
 Result<Job> PlanRefresh(const jobs::JobsParts& parts, const Arguments& arguments) {
   std::vector<std::string> incremental;
   for (const std::string& name : arguments.incremental) {
-    incremental.push_back(catalog::ToString(PK_TRY(catalog::ParseTableName(name))));
+    const std::string table = catalog::ToString(PK_TRY(catalog::ParseTableName(name)));
+    const bool is_new =
+        std::find(incremental.begin(), incremental.end(), table) == incremental.end();
+    if (is_new) incremental.push_back(table);
   }
   return jobs::PlanRefresh(parts, {.sql = PK_TRY(QueryOf(arguments)),
                                    .into = arguments.into,
@@ -143,6 +146,10 @@ using Planner = Result<Job> (*)(const jobs::JobsParts&, const Arguments&);
 Result<> Submit(const Global& global, const Arguments& arguments, Planner plan) {
   OpenedJobs opened = PK_TRY(OpenJobs(global));
   Job job = PK_TRY(plan(opened.parts, arguments));
+  PK_CHECK(
+      !arguments.wait || !job.standing(),
+      InvalidArgument("--wait: the job is there until it is cancelled; watch it with parkeeper "
+                      "job show"));
   if (job.parts.empty()) {
     if (global.json) return PrintJson(bj::object{{"job", nullptr}, {"tasks", 0}});
     return Print(fmt::format("table {} needs no compaction", job.table));
@@ -151,7 +158,7 @@ Result<> Submit(const Global& global, const Arguments& arguments, Planner plan) 
   job.most_failures = arguments.attempts;
   job.within = std::chrono::seconds(arguments.timeout_seconds);
   job = PK_TRY(opened.jobs.Submit(std::move(job)));
-  if (arguments.wait && !job.standing()) return AwaitAndShow(global, opened, job.id, false);
+  if (arguments.wait) return AwaitAndShow(global, opened, job.id, false);
   if (global.json) return PrintJson(StatusJson({.job = job, .left = job.tasks()}));
   if (job.standing()) {
     return Print(fmt::format("job {} in queue {}: until parkeeper job cancel {}", job.id.ToString(),
@@ -204,7 +211,8 @@ class Verbs {
                        "all splits are committed together, or none");
     transform.add_flag("--whole", arguments_->whole, "do not split");
     transform.add_option("--split-size", arguments_->split_bytes, "bytes of files in a split")
-        ->transform(CLI::AsSizeValue(false));
+        ->transform(CLI::AsSizeValue(false))
+        ->check(CLI::PositiveNumber);
   }
 
   void AddRefresh() {

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -94,6 +95,14 @@ struct Files {
   File in, out, err, progress;
 };
 
+bool SaidTooMuch(const Files& files) {
+  const auto is_large = [](const File& file) {
+    struct stat status{};
+    return fstat(file.number(), &status) == 0 && status.st_size > kMostSaidBytes;
+  };
+  return is_large(files.out) || is_large(files.err);
+}
+
 // Between fork and exec, so nothing here may take a lock or memory.
 [[noreturn]] void Become(const Files& files, char* const* argv, pid_t parent, int64_t memory) {
   setpgid(0, 0);
@@ -159,6 +168,7 @@ Ending Watch(Process& process, const ContainedCommand& command, const Files& fil
     if (ready > 0 && wait[0].revents != 0) return process.Reap();
     if (stop.stop_requested()) return process.End(Ending::How::kStopped);
     if (std::chrono::steady_clock::now() >= until) return process.End(Ending::How::kTooLong);
+    if (SaidTooMuch(files)) return process.End(Ending::How::kTooMuch);
     const Result<std::string> progress = Contents(files.progress, kProgressBytes);
     if (!command.progress || !progress.ok() || *progress == told) continue;
     told = *progress;
@@ -188,7 +198,7 @@ Result<Ending> RunContained(const ContainedCommand& command, std::stop_token sto
   if (process.handle().number() < 0) return SystemError("cannot watch a process", errno);
   const std::stop_callback wake(stop, [&] { eventfd_write(stopped.number(), 1); });
   Ending ending = Watch(process, command, files, stopped, stop);
-  ending.out = PK_TRY(Contents(files.out, INT64_MAX));
+  ending.out = PK_TRY(Contents(files.out, kMostSaidBytes));
   ending.err = PK_TRY(Contents(files.err, kMostErrorBytes));
   return ending;
 }
@@ -201,6 +211,8 @@ std::string Describe(const Ending& ending) {
       return fmt::format("crashed (signal {})", ending.code);
     case Ending::How::kTooLong:
       return "took longer than it may";
+    case Ending::How::kTooMuch:
+      return fmt::format("said more than {} MiB", kMostSaidBytes >> 20);
     case Ending::How::kStopped:
       return "was stopped";
   }

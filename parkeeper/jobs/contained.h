@@ -37,6 +37,7 @@ struct Ending {
     kExited,   // by itself, with `code`
     kKilled,   // by signal `code`: a crash, or somebody from outside
     kTooLong,  // it took longer than it may, and was killed
+    kTooMuch,  // its output or its errors grew above what is kept of them, likewise
     kStopped,  // because of the stop token, likewise
   };
   How how = How::kExited;
@@ -45,6 +46,8 @@ struct Ending {
   std::string err = {};  // at most the last kMostErrorBytes
 };
 inline constexpr int64_t kMostErrorBytes = 256 << 10;
+// Both are held in memory while it runs, and looked at ten times a second.
+inline constexpr int64_t kMostSaidBytes = 256 << 20;
 
 // Returns when the process has ended. kUnavailable: it could not be started.
 Result<Ending> RunContained(const ContainedCommand& command, std::stop_token stop);

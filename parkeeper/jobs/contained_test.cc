@@ -64,6 +64,16 @@ TEST(Contained, KillsWhatTakesTooLong) {
   EXPECT_EQ(ending->how, Ending::How::kTooLong);
 }
 
+TEST(Contained, KillsWhatSaysTooMuch) {
+  // They do not end by themselves, however fast they are.
+  for (const char* text :
+       {"head -c 300M /dev/zero; kill -STOP $$", "head -c 300M /dev/zero >&2; kill -STOP $$"}) {
+    const Ending ending = RunShell(text);
+    EXPECT_EQ(ending.how, Ending::How::kTooMuch);
+    EXPECT_EQ(Describe(ending), "said more than 256 MiB");
+  }
+}
+
 TEST(Contained, KillsAStoppedProcessWhenItIsAskedTo) {
   std::stop_source stop;
   ContainedCommand command = Shell("printf 'half of it' >&3; kill -STOP $$");

@@ -121,7 +121,8 @@ struct Job {
   int32_t most_failures = 5;
   // An attempt that takes longer is killed, and has failed.
   std::chrono::milliseconds within = std::chrono::hours(1);
-  std::vector<std::string> parts;  // empty when they lie in a file
+  std::optional<Uuid> follower = {};  // the job that found its files
+  std::vector<std::string> parts;     // empty when they lie in a file
   bool parts_in_file = false;
   int64_t count = 0;  // of parts
 

@@ -172,6 +172,7 @@ std::string Encode(const Job& job) {
                     {"count", job.count},
                     {"most-failures", job.most_failures},
                     {"within-ms", job.within.count()}};
+  if (job.follower) object["follower"] = job.follower->ToString();
   if (!job.parts_in_file) object["parts"] = TextsJson(job.parts);
   return bj::serialize(object);
 }
@@ -191,6 +192,9 @@ Result<Job> DecodeJob(const Uuid& id, std::string_view text) {
           .within = std::chrono::milliseconds(PK_TRY(json::Int64(object, "within-ms"))),
           .parts = {},
           .count = PK_TRY(json::Int64(object, "count"))};
+  if (const auto follower = PK_TRY(json::OptionalString(object, "follower"))) {
+    job.follower = PK_TRY(Uuid::Parse(*follower));
+  }
   const bj::array* parts = PK_TRY(json::OptionalArray(object, "parts"));
   job.parts_in_file = parts == nullptr;
   if (parts != nullptr) job.parts = PK_TRY(ParseTextsJson(*parts));

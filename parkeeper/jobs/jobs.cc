@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "parkeeper/base/log.h"
+#include "parkeeper/coordination/path.h"
 #include "parkeeper/jobs/nodes_internal.h"
 
 namespace pk::jobs {
@@ -94,7 +95,7 @@ Result<Job> Jobs::Submit(Job job) {
   PK_TRY(EnsureLayout(parts_));
   const Result<> made = parts_.queues().CreateQueue(job.queue);
   PK_CHECK(made.ok() || made.error().code() == ErrorCode::kAlreadyExists, made.error());
-  job.id = parts_.options.ids->NewUuid7(*parts_.options.clock);
+  if (job.id == Uuid{}) job.id = parts_.options.ids->NewUuid7(*parts_.options.clock);
   job.state = JobState::kPlanning;
   job.count = int64_t(job.parts.size());
   const std::string parts = EncodeTexts(job.parts);
@@ -151,12 +152,14 @@ Result<Job> Jobs::Load(const Uuid& id) {
   return Update(parts_, id, [](const Job&) { return std::optional<Job>(); });
 }
 
-Result<std::vector<Job>> Jobs::LoadAll(const std::set<Uuid>& except) {
+Result<std::vector<Job>> Jobs::LoadAll(const std::set<Uuid>& except, size_t most) {
   return Repeat<std::vector<Job>>(parts_, [&](Coordinator& session) -> Result<std::vector<Job>> {
     std::vector<Job> jobs;
     if (!PK_TRY(ReadFresh(session, kJobsPath))) return jobs;
-    for (const std::string& name : PK_TRY(session.List(kJobsPath))) {
-      const Uuid id = PK_TRY(Uuid::Parse(name));
+    // Ids begin with their time, so names are in this order.
+    const auto names = PK_TRY(session.List(kJobsPath));
+    for (size_t i = names.size() - std::min(names.size(), most); i < names.size(); ++i) {
+      const Uuid id = PK_TRY(Uuid::Parse(names[i]));
       if (except.contains(id)) continue;
       const auto node = PK_TRY(session.Find(JobPath(id)));
       if (!node) continue;
@@ -198,9 +201,9 @@ Result<JobStatus> Jobs::StatusOf(Job job) {
   return status;
 }
 
-Result<std::vector<JobStatus>> Jobs::List() {
+Result<std::vector<JobStatus>> Jobs::List(size_t most) {
   std::vector<JobStatus> statuses;
-  for (Job& job : PK_TRY(LoadAll())) statuses.push_back(PK_TRY(StatusOf(std::move(job))));
+  for (Job& job : PK_TRY(LoadAll({}, most))) statuses.push_back(PK_TRY(StatusOf(std::move(job))));
   return statuses;
 }
 
@@ -310,6 +313,9 @@ Result<> Jobs::Forget(const Job& job) {
     const Result<> removed = session.Remove(JobPath(job.id), coordination::kAnyVersion);
     return removed.ok() || IsGone(removed.error()) ? Result<>() : removed;
   }));
+  if (std::holds_alternative<FollowFilesPlan>(job.plan)) {
+    PK_TRY(RemoveDigests(parts_, fmt::format("{}/{}", kGivenUpPath, job.id.ToString())));
+  }
   // Nobody names the files any more.
   std::vector<std::string> locations;
   PK_TRY(parts_.storage.List(JobFolder(parts_.storage, job.id),
@@ -319,6 +325,20 @@ Result<> Jobs::Forget(const Job& job) {
                              }));
   for (const std::string& location : locations) static_cast<void>(parts_.storage.Remove(location));
   return {};
+}
+
+Result<int64_t> Jobs::ForgetSources() {
+  const auto names = PK_TRY(Repeat<std::vector<std::string>>(
+      parts_, [](Coordinator& session) { return session.List(kSeenPath); }));
+  int64_t forgotten = 0;
+  for (const std::string& name : names) {
+    const auto key = PK_TRY(coordination::UnescapeSegment(name));
+    const auto feed = parts_.catalog.Follow(key, catalog::FromNow{});
+    if (feed.ok() || !IsGone(feed.error())) continue;
+    // Commits to it are rejected from now on, and its key is never used again.
+    forgotten += PK_TRY(RemoveDigests(parts_, fmt::format("{}/{}", kSeenPath, name)));
+  }
+  return forgotten;
 }
 
 Result<int64_t> Jobs::Care() {
@@ -331,7 +351,7 @@ Result<int64_t> Jobs::Care(std::set<Uuid>& over) {
   std::optional<Error> failure;
   std::set<std::string> tables;
   std::erase_if(over, [&](const Uuid& id) { return MayBeForgotten(id); });
-  for (const Job& job : PK_TRY(LoadAll(over))) {
+  for (const Job& job : PK_TRY(LoadAll(over, SIZE_MAX))) {
     const Result<bool> done = CareFor(job);
     if (done.ok()) {
       cared += *done ? 1 : 0;

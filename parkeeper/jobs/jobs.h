@@ -67,11 +67,13 @@ class Jobs {
  public:
   explicit Jobs(const JobsParts& parts) : parts_(parts) {}
 
-  // A new job: `job` without id and state; the table's key is looked up when it says none. Its
-  // queue is made when missing. Plans and parts of other kinds than ingest are those of planning.h.
+  // A new job: `job` without state; the table's key is looked up when it says none. Its queue is
+  // made when missing. Plans and parts of other kinds than ingest are those of planning.h. An id,
+  // when it has none, is made. Who chooses it may submit the same job again, after an error: it is
+  // there once. kUnavailable also when its queue is full: not all of it is there yet.
   Result<Job> Submit(Job job);
-  // In the order of their submission.
-  Result<std::vector<JobStatus>> List();
+  // In the order of their submission, at most the last `most`; each costs two reads.
+  Result<std::vector<JobStatus>> List(size_t most = SIZE_MAX);
   // kNotFound.
   Result<JobStatus> Describe(const Uuid& id);
   Result<std::vector<JobTask>> Tasks(const Job& job);
@@ -85,6 +87,9 @@ class Jobs {
   Result<std::vector<JobLog>> ListLogs(const Job& job);
   Result<std::string> ReadLog(const JobLog& log);
 
+  // Forgets which files are in tables that are gone. How many files.
+  Result<int64_t> ForgetSources();
+
   // Finishes what others left in the middle, commits in the queues of tables included; forgets jobs
   // whose tasks are forgotten. How many jobs it did something for. One job that fails hinders no
   // other; the first error is returned. `over` remembers, for the next call, the jobs that are
@@ -94,8 +99,8 @@ class Jobs {
 
  private:
   Result<Job> Load(const Uuid& id);
-  // Without those that are in `except`.
-  Result<std::vector<Job>> LoadAll(const std::set<Uuid>& except = {});
+  // Of all but `except` the last `most`.
+  Result<std::vector<Job>> LoadAll(const std::set<Uuid>& except, size_t most);
   Result<std::vector<std::string>> LoadParts(const Job& job);
   Result<> SubmitTasks(const Job& job);
   Result<JobStatus> StatusOf(Job job);

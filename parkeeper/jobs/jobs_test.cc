@@ -209,6 +209,23 @@ TEST_F(JobsTest, OfAKindThatIsNotKnownHinderNoOther) {
   EXPECT_THAT(jobs_->Care(), IsOk());
 }
 
+TEST_F(JobsTest, AreListedInTheOrderOfTheirSubmission) {
+  std::vector<Uuid> submitted;
+  for (int i = 0; i < 5; ++i) {
+    clock_.Advance(std::chrono::milliseconds(1));
+    submitted.push_back(jobs_->Submit(IngestOf(1))->id);
+  }
+  const auto ids = [&](size_t most) {
+    std::vector<Uuid> found;
+    const auto listed = jobs_->List(most).value();
+    for (const JobStatus& status : listed) found.push_back(status.job.id);
+    return found;
+  };
+  EXPECT_EQ(ids(SIZE_MAX), submitted);
+  EXPECT_EQ(ids(2), std::vector(submitted.end() - 2, submitted.end()));
+  EXPECT_EQ(ids(0).size(), 0u);
+}
+
 TEST_F(JobsTest, OfALaterLayoutAreLeftAlone) {
   ASSERT_THAT((*sessions_.Get())->Create("/jobs", R"({"layout": 2})"), IsOk());
   EXPECT_THAT(jobs_->Submit(IngestOf(1)), IsErrorWith(ErrorCode::kFailedPrecondition, "layout 2"));

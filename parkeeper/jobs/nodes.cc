@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "parkeeper/base/json.h"
@@ -9,6 +10,12 @@ namespace pk::jobs {
 
 using coordination::Coordinator;
 using coordination::Node;
+
+namespace {
+
+constexpr size_t kRemovedAtOnce = 500;
+
+}  // namespace
 
 std::string JobPath(const Uuid& id) { return fmt::format("{}/{}", kJobsPath, id.ToString()); }
 
@@ -48,6 +55,44 @@ Result<> EnsureLayout(const JobsParts& parts) {
 Result<std::optional<Node>> ReadFresh(Coordinator& session, std::string_view path) {
   PK_TRY(session.Sync());
   return session.Find(path);
+}
+
+std::string PathOfDigest(std::string_view path, std::string_view digest) {
+  return fmt::format("{}/{}/{}", path, digest.substr(0, 2), digest);
+}
+
+Result<int64_t> RemoveDigests(const JobsParts& parts, const std::string& path) {
+  const auto list = [&](const std::string& of) {
+    return Repeat<std::vector<std::string>>(
+        parts, [&](Coordinator& session) -> Result<std::vector<std::string>> {
+          auto names = session.List(of);
+          const bool gone = !names.ok() && names.error().code() == ErrorCode::kNotFound;
+          return gone ? std::vector<std::string>() : std::move(names);
+        });
+  };
+  // What is refused somebody else has removed, or added to.
+  const auto remove = [&](const coordination::Transaction& transaction) {
+    return Repeat<Unit>(parts, [&](Coordinator& session) -> Result<> {
+      PK_TRY(session.Commit(transaction));
+      return {};
+    });
+  };
+  int64_t removed = 0;
+  for (const std::string& folder : PK_TRY(list(path))) {
+    const std::string below = fmt::format("{}/{}", path, folder);
+    const auto names = PK_TRY(list(below));
+    for (size_t i = 0; i < names.size();) {
+      coordination::Transaction some;
+      for (size_t end = std::min(names.size(), i + kRemovedAtOnce); i < end; ++i) {
+        some.Remove(fmt::format("{}/{}", below, names[i]), coordination::kAnyVersion);
+      }
+      PK_TRY(remove(some));
+    }
+    removed += int64_t(names.size());
+    PK_TRY(remove(coordination::Transaction().Remove(below, coordination::kAnyVersion)));
+  }
+  PK_TRY(remove(coordination::Transaction().Remove(path, coordination::kAnyVersion)));
+  return removed;
 }
 
 Result<Job> Update(const JobsParts& parts, const Uuid& id,

@@ -18,6 +18,7 @@ inline constexpr size_t kMostInlineBytes = 16'000;
 inline constexpr const char* kJobsRoot = "/jobs";
 inline constexpr const char* kJobsPath = "/jobs/j";
 inline constexpr const char* kSeenPath = "/jobs/seen";
+inline constexpr const char* kGivenUpPath = "/jobs/given-up";
 inline constexpr const char* kLeaderPath = "/jobs/leader";
 
 std::string JobPath(const Uuid& id);
@@ -48,6 +49,12 @@ Result<T> Repeat(const JobsParts& parts,
 // The node as no other process can have left it before this call; nullopt: there is none.
 Result<std::optional<coordination::Node>> ReadFresh(coordination::Coordinator& session,
                                                     std::string_view path);
+
+// `path`, with what is named below it by digests: in folders of their first two digits.
+std::string PathOfDigest(std::string_view path, std::string_view digest);
+// Removes the node and all that is named so below it, as far as nobody adds to it meanwhile. How
+// many were named.
+Result<int64_t> RemoveDigests(const JobsParts& parts, const std::string& path);
 
 // Sets the job's node to what `change` makes of it; nullopt: it stays. `change` may be asked again,
 // about what its own first answer led to. The job as it is then.

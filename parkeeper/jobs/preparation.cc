@@ -48,16 +48,15 @@ class Preparer {
       : parts_(parts), job_(job), part_(part), table_(table), memory_bytes_(memory_bytes) {}
 
   Result<Preparation> operator()(const IngestPlan& plan) const {
-    const SeenSource seen =
-        PK_TRY(LookUpSource(parts_, job_.table_key, PK_TRY(IdentifySource(part_))));
-    if (seen.state == SourceState::kIngested) {
-      return Skipped(fmt::format("task {} has brought the file", seen.by));
+    const SourceIdentity source = PK_TRY(IdentifySource(part_));
+    const SeenSource seen = PK_TRY(LookUpSource(parts_, job_.table_key, source));
+    if (seen.state == SourceState::kIngested) return Skipped(WhyIngested(seen));
+    auto preparation = To(ReadFile{.path = part_, .input = plan.input});
+    preparation.source = source;
+    if (seen.state == SourceState::kCommitting) {
+      preparation.later = fmt::format("task {} has handed over the rows of the file", seen.by);
     }
-    PK_CHECK(seen.state == SourceState::kNew,
-             Unavailable(fmt::format("task {} has handed over the rows of the file, and their "
-                                     "commit is not decided",
-                                     seen.by)));
-    return To(ReadFile{.path = part_, .input = plan.input});
+    return preparation;
   }
 
   Result<Preparation> operator()(const FollowFilesPlan&) const {
@@ -114,17 +113,13 @@ class Preparer {
   }
 
  private:
-  static Preparation Skipped(std::string why) {
-    return {.skip = std::move(why), .request = {}, .properties = {}};
-  }
+  static Preparation Skipped(std::string why) { return {.skip = std::move(why), .request = {}}; }
   template <class Work>
   Preparation To(Work work) const {
-    return {.skip = {},
-            .request = {.root = parts_.storage.root(),
+    return {.request = {.root = parts_.storage.root(),
                         .metadata = iceberg::ToJson(*table_.metadata),
                         .memory_bytes = memory_bytes_,
-                        .work = std::move(work)},
-            .properties = {}};
+                        .work = std::move(work)}};
   }
 
   const JobsParts& parts_;

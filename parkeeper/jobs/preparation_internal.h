@@ -15,10 +15,14 @@ namespace pk::jobs {
 
 struct Preparation {
   // There is nothing to do, and why.
-  std::optional<std::string> skip;
-  ProduceRequest request;
+  std::optional<std::string> skip = {};
+  // Somebody else is about to do it: ask again later, for it is not decided.
+  std::optional<std::string> later = {};
+  // Of an ingest, as it is before it is read.
+  std::optional<SourceIdentity> source = {};
+  ProduceRequest request = {};
   // That the commit requires and changes.
-  std::vector<iceberg::PropertyStep> properties;
+  std::vector<iceberg::PropertyStep> properties = {};
 };
 
 // `table`: that is written to, as it is now. kUnavailable: later.

@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "parkeeper/base/json.h"
+#include "parkeeper/base/log.h"
 #include "parkeeper/coordination/path.h"
 #include "parkeeper/jobs/digest_internal.h"
 #include "parkeeper/jobs/nodes_internal.h"
@@ -29,6 +30,14 @@ Result<Marker> DecodeMarker(std::string_view text) {
                 .task = PK_TRY(Uuid::Parse(PK_TRY(json::String(object, "task"))))};
 }
 
+std::string DigestOf(const SourceIdentity& source) {
+  return HexDigest(fmt::format("{} {} {}", source.size, source.modified_ns, source.path));
+}
+
+std::string GivenUpPath(const Uuid& follower, const SourceIdentity& source) {
+  return PathOfDigest(fmt::format("{}/{}", kGivenUpPath, follower.ToString()), DigestOf(source));
+}
+
 Result<std::optional<Node>> ReadMarker(const JobsParts& parts, const std::string& path) {
   return Repeat<std::optional<Node>>(
       parts, [&](Coordinator& session) { return ReadFresh(session, path); });
@@ -37,15 +46,17 @@ Result<std::optional<Node>> ReadMarker(const JobsParts& parts, const std::string
 }  // namespace
 
 std::string MarkerPath(std::string_view table_key, const SourceIdentity& source) {
-  const std::string digest =
-      HexDigest(fmt::format("{} {} {}", source.size, source.modified_ns, source.path));
-  return fmt::format("{}/{}/{}/{}", kSeenPath, coordination::EscapeSegment(table_key),
-                     digest.substr(0, 2), digest);
+  return PathOfDigest(fmt::format("{}/{}", kSeenPath, coordination::EscapeSegment(table_key)),
+                      DigestOf(source));
 }
 
 std::string EncodeMarker(const tasks::Task& task, const SourceIdentity& source) {
   return bj::serialize(
       bj::object{{"queue", task.queue}, {"task", task.id().ToString()}, {"source", source.path}});
+}
+
+std::string WhyIngested(const SeenSource& seen) {
+  return fmt::format("task {} has brought the file", seen.by);
 }
 
 Result<SeenSource> LookUpSource(const JobsParts& parts, std::string_view table_key,
@@ -71,6 +82,24 @@ Result<SeenSource> LookUpSource(const JobsParts& parts, std::string_view table_k
     const auto again = PK_TRY(ReadMarker(parts, path));
     if (again && again->stat.czxid == node->stat.czxid) return seen;
   }
+}
+
+void GiveUp(const JobsParts& parts, const Uuid& follower, const SourceIdentity& source) {
+  const std::string path = GivenUpPath(follower, source);
+  const Result<> made = Repeat<Unit>(
+      parts, [&](Coordinator& session) { return coordination::EnsurePath(session, path); });
+  if (!made.ok()) Log(LogLevel::kWarning, Error(made.error()).With(path).message());
+}
+
+Result<bool> IsNews(const JobsParts& parts, const Uuid& follower, std::string_view table_key,
+                    const SourceIdentity& source) {
+  const auto session = PK_TRY(parts.sessions.Get());
+  for (const auto& reply :
+       PK_TRY(session->Read({{MarkerPath(table_key, source)}, {GivenUpPath(follower, source)}}))) {
+    if (reply.ok()) return false;
+    PK_CHECK(reply.error().code() == ErrorCode::kNotFound, reply.error());
+  }
+  return true;
 }
 
 }  // namespace pk::jobs

@@ -203,41 +203,56 @@ class FollowFiles {
 
  private:
   Result<> Look() {
-    std::vector<SourceIdentity> found;
+    // What was found before comes first: its job may be there already, in part.
+    if (found_.empty()) found_ = PK_TRY(Find());
+    if (found_.empty()) return {};
+    if (!PK_TRY(attempt_.IsWanted())) return Cancelled("the job is cancelled");
+    PK_TRY(Jobs(attempt_.parts).Submit(JobOf(found_)));
+    for (const SourceIdentity& source : found_) known_.insert(KeyOf(source));
+    submitted_ += int64_t(found_.size());
+    found_.clear();
+    return {};
+  }
+
+  // Of the files that are there, what is for one job.
+  Result<std::vector<SourceIdentity>> Find() {
+    std::map<std::string, SourceIdentity> found;
     for (const std::string& pattern : plan_.patterns) {
       for (const std::string& path : datafile::MatchPaths(pattern)) {
+        if (found.size() == kMostParts) break;
         // As `job submit ingest` names them: one file, one marker.
         std::error_code failure;
         const auto source = IdentifySource(std::filesystem::canonical(path, failure).string());
         // A folder, or gone again; or under a name that no job can say.
         if (!source.ok() || !json::IsUtf8(source->path)) continue;
         if (!IsSettled(*source) || known_.contains(KeyOf(*source))) continue;
-        if (PK_TRY(IsNew(*source))) {
-          found.push_back(*source);
+        const bool is_news =
+            PK_TRY(IsNews(attempt_.parts, attempt_.job.id, attempt_.job.table_key, *source));
+        if (is_news) {
+          found.emplace(source->path, *source);
         } else {
           known_.insert(KeyOf(*source));
         }
       }
     }
-    if (found.empty()) return {};
-    Job ingest{.id = {},
+    std::vector<SourceIdentity> sources;
+    for (auto& [path, source] : found) sources.push_back(std::move(source));
+    next_id_ = attempt_.parts.options.ids->NewUuid7(*attempt_.parts.options.clock);
+    return sources;
+  }
+
+  Job JobOf(const std::vector<SourceIdentity>& found) const {
+    Job ingest{.id = next_id_,
                .queue = attempt_.job.queue,
                .table = attempt_.job.table,
                .table_key = attempt_.job.table_key,
                .plan = IngestPlan{.input = plan_.input},
                .most_failures = attempt_.job.most_failures,
                .within = attempt_.job.within,
+               .follower = attempt_.job.id,
                .parts = {}};
-    for (const SourceIdentity& source : found) {
-      if (ingest.parts.size() < kMostParts) ingest.parts.push_back(source.path);
-    }
-    std::sort(ingest.parts.begin(), ingest.parts.end());
-    ingest.parts.erase(std::unique(ingest.parts.begin(), ingest.parts.end()), ingest.parts.end());
-    if (!PK_TRY(attempt_.IsWanted())) return Cancelled("the job is cancelled");
-    PK_TRY(Jobs(attempt_.parts).Submit(std::move(ingest)));
-    for (size_t i = 0; i < found.size() && i < kMostParts; ++i) known_.insert(KeyOf(found[i]));
-    submitted_ += int64_t(std::min(found.size(), kMostParts));
-    return {};
+    for (const SourceIdentity& source : found) ingest.parts.push_back(source.path);
+    return ingest;
   }
 
   static std::string KeyOf(const SourceIdentity& source) {
@@ -247,16 +262,14 @@ class FollowFiles {
     const int64_t age_ms = attempt_.parts.options.clock->WallMs() - source.modified_ns / 1'000'000;
     return age_ms >= plan_.settled.count();
   }
-  // As far as a read tells that may be late: who submits a file again does no harm.
-  Result<bool> IsNew(const SourceIdentity& source) {
-    const auto session = PK_TRY(attempt_.parts.sessions.Get());
-    return !PK_TRY(session->Find(MarkerPath(attempt_.job.table_key, source)));
-  }
 
   Attempt& attempt_;
   const FollowFilesPlan& plan_;
   Rounds rounds_;
-  std::set<std::string> known_;  // in the table, or submitted
+  std::set<std::string> known_;  // in the table, submitted or given up
+  // What is to be submitted next, as the job of this id: however often that is tried, it is one.
+  std::vector<SourceIdentity> found_;
+  Uuid next_id_;
   int64_t submitted_ = 0;
 };
 

@@ -26,6 +26,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kBeat{1'000};
 constexpr std::chrono::milliseconds kCare{5'000};
+constexpr std::chrono::hours kSweep{1};
 constexpr std::chrono::milliseconds kFirstIdle{50};
 constexpr std::chrono::milliseconds kLongestIdle{1'000};
 
@@ -195,6 +196,7 @@ class Working {
     tasks::Caretaker caretaker(parts_.sessions, parts_.storage, parts_.options);
     Jobs jobs(parts_);
     std::set<Uuid> ended;
+    SteadyTime next_sweep{};
     while (!over.stop_requested()) {
       const auto session = parts_.sessions.Get();
       if (session.ok()) {
@@ -207,6 +209,11 @@ class Working {
           const auto finished = jobs.Care(ended);
           if (!finished.ok()) {
             Log(LogLevel::kWarning, Error(finished.error()).With("care").message());
+          }
+          if (const SteadyTime now = parts_.options.clock->Now(); now >= next_sweep) {
+            next_sweep = now + kSweep;
+            const auto swept = jobs.ForgetSources();
+            if (!swept.ok()) Log(LogLevel::kWarning, Error(swept.error()).With("care").message());
           }
           parts_.options.clock->Wait(kCare, over);
         }

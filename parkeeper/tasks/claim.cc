@@ -26,6 +26,23 @@ constexpr size_t kPlaces = 4;
 
 }  // namespace
 
+Worker::State::Coming::Coming(State& state, const std::vector<std::string>& paths, size_t most)
+    : state_(state) {
+  std::lock_guard lock(state_.mutex_);
+  for (const std::string& path : paths) {
+    if (state_.held_.contains(path) || state_.coming_.contains(path)) continue;
+    left_some_ = paths_.size() == most;
+    if (left_some_) break;
+    paths_.insert(path);
+  }
+  state_.coming_.insert(paths_.begin(), paths_.end());
+}
+
+Worker::State::Coming::~Coming() {
+  std::lock_guard lock(state_.mutex_);
+  for (const std::string& path : paths_) state_.coming_.erase(path);
+}
+
 Result<std::vector<ClaimedTask>> Worker::State::Claim(const std::vector<std::string>& queues,
                                                       size_t capacity) {
   for (const std::string& queue : queues) PK_TRY(ValidateQueueName(queue));
@@ -69,9 +86,21 @@ Result<> Worker::State::ClaimFrom(const std::string& queue, size_t want,
     ReadQueue seen;
     const auto shards = PK_TRY(ShardsWithOffers(queue, seen, backoff));
     const size_t some = std::min(want, kClaimsAtOnce);
-    const auto candidates = PK_TRY(Gather(shards, some, backoff));
+    auto candidates = PK_TRY(Gather(shards, some, backoff));
     if (candidates.empty()) return {};
+    const bool were_all = candidates.size() < some;
     const std::string guid = PK_TRY(Enlist(backoff));
+    const auto path_of = [&guid](const Candidate& candidate) {
+      return ClaimPath(guid, candidate.offer.id, candidate.offer.attempt);
+    };
+    std::vector<std::string> paths;
+    for (const Candidate& candidate : candidates) paths.push_back(path_of(candidate));
+    const Coming coming(*this, paths, paths.size());
+    std::erase_if(candidates, [&](const Candidate& c) { return !coming.contains(path_of(c)); });
+    if (candidates.empty()) {
+      ++refusals;
+      continue;
+    }
     const Result<Attempt> attempt = Try(queue, seen, guid, candidates, backoff);
     if (!attempt.ok()) {
       std::lock_guard lock(mutex_);
@@ -85,7 +114,7 @@ Result<> Worker::State::ClaimFrom(const std::string& queue, size_t want,
       }
       PK_TRY(Hold(guid, taken, claims, backoff));
       want -= candidates.size();
-      if (candidates.size() < some) return {};  // there were no more
+      if (were_all) return {};
       continue;
     }
     ++refusals;
@@ -226,20 +255,22 @@ Result<> Worker::State::Adopt(const std::string& guid, size_t capacity,
     return {};
   }
   PK_TRY(Result(names));
-  std::vector<std::string> unknown;
+  std::vector<std::string> paths;
+  for (const std::string& name : *names) paths.push_back(RunPath(guid) + "/" + name);
+  const Coming coming(*this, paths, capacity);
   {
     std::lock_guard lock(mutex_);
-    for (const std::string& name : *names) {
-      const std::string path = RunPath(guid) + "/" + name;
-      if (!held_.contains(path)) unknown.push_back(name);
-    }
-    unsure_ = unknown.size() > capacity;
+    unsure_ = coming.left_some();
     looked_ = context_.options.clock->Now();
   }
-  if (unknown.size() > capacity) unknown.resize(capacity);
-  if (unknown.empty()) return {};
+  if (coming.empty()) return {};
+  std::vector<std::string> unknown;
   std::vector<ReadRequest> requests;
-  for (const std::string& name : unknown) requests.push_back({RunPath(guid) + "/" + name});
+  for (size_t i = 0; i < paths.size(); ++i) {
+    if (!coming.contains(paths[i])) continue;
+    unknown.push_back((*names)[i]);
+    requests.push_back({paths[i]});
+  }
   auto replies = PK_TRY(ReadUntilKnown(context_.sessions, requests, backoff));
   std::vector<Taken> taken;
   for (size_t i = 0; i < replies.size(); ++i) {

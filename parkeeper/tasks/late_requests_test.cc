@@ -96,6 +96,19 @@ TEST_F(LateTasks, AClaimWithoutAReplyIsFoundAgain) {
   EXPECT_FALSE(refused.has_value());
 }
 
+TEST_F(LateTasks, AClaimThatOneCallIsAboutToHoldIsNotGivenToAnother) {
+  const Uuid id = Submit();
+  ASSERT_THAT(worker_.Heartbeat(), IsOk());
+  stopped_.after = [&] {
+    clock_.Advance(std::chrono::minutes(2));  // it is time to look for forgotten claims
+    const auto claims = worker_.Claim({"q"}, 1);
+    ASSERT_THAT(claims, IsOk());
+    EXPECT_EQ(claims->size(), 0u);
+  };
+  EXPECT_EQ(Claim(worker_).task.id(), id);
+  EXPECT_EQ(Claims(), 1u);
+}
+
 TEST_F(LateTasks, AClaimThatComesAfterAPauseIsRefused) {
   Submit();
   ASSERT_THAT(worker_.Heartbeat(), IsOk());

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -83,6 +84,24 @@ class Worker::State {
   Result<Attempt> Try(const std::string& queue, const ReadQueue& seen, const std::string& guid,
                       const std::vector<Candidate>& candidates, Backoff& backoff);
 
+  // Claims that one call is about to hold: no other takes them for its own, or for forgotten.
+  class Coming {
+   public:
+    // Of `paths` the first `most` that are neither held nor coming.
+    Coming(State& state, const std::vector<std::string>& paths, size_t most);
+    ~Coming();
+    Coming(const Coming&) = delete;
+    bool contains(const std::string& path) const { return paths_.contains(path); }
+    bool empty() const { return paths_.empty(); }
+    // There were more.
+    bool left_some() const { return left_some_; }
+
+   private:
+    State& state_;
+    std::set<std::string> paths_;
+    bool left_some_ = false;
+  };
+
   // Finds claims under the worker's name that it does not hold.
   Result<> Adopt(const std::string& guid, size_t capacity, std::vector<ClaimedTask>& claims,
                  Backoff& backoff);
@@ -104,6 +123,7 @@ class Worker::State {
   bool enlisting_ = false;
   coordination::Signal enlisted_;
   std::map<std::string, Held> held_;         // by claim path
+  std::set<std::string> coming_;             // claim paths
   std::vector<ClaimedTask> lost_;            // all at once, with the guid; not told yet
   bool unsure_ = false;                      // a claim may be there that is not held
   SteadyTime looked_{};                      // for such claims

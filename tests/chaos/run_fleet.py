@@ -70,7 +70,7 @@ class Lake:
         return self.call("table", "describe", table)
 
     def jobs(self):
-        return self.call("job", "list")["jobs"]
+        return self.call("job", "list", "--all")["jobs"]
 
     def ending_jobs(self):
         return [job for job in self.jobs() if job["kind"] == "ingest"]

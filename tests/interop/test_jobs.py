@@ -88,6 +88,15 @@ class Jobs(WorkerTest):
         self.assert_files(range(FILES + 3))
         self.lake.run("doctor", "--deep")
 
+    def test_options_that_contradict_each_other_are_refused(self):
+        pattern = str(self.sources / "*.parquet")
+        for options, said in [(["ingest", pattern, "--follow", "--wait"], "--wait"),
+                              (["transform", "select 1", "--split-size", "0"], "--split-size")]:
+            done = self.lake.call("job", "submit", *options, "--into", "ns.t")
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(said, done.stderr.decode())
+        self.assertEqual(json.loads(self.lake.run("job", "list", "--json"))["jobs"], [])
+
     def test_a_job_that_everybody_left_is_finished_by_the_next_worker(self):
         files = [self.make_file(number) for number in range(1, 13)]
         for _ in range(2):

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parkeeper/catalog/catalog.h"
@@ -31,6 +32,8 @@ struct Stopped {
   std::vector<Transaction> held;
   // Happens when something is held back, before its sender hears of it.
   std::function<void()> meanwhile = {};
+  // Happens once, when a modification is carried out and its sender does not know it yet.
+  std::function<void()> after = {};
 };
 
 class HoldingCoordinator final : public ForwardingCoordinator {
@@ -46,7 +49,9 @@ class HoldingCoordinator final : public ForwardingCoordinator {
       return OutcomeUnknown("held");
     }
     if (stopped_.cut_off) return Unavailable("cut off");
-    return ForwardingCoordinator::Commit(transaction);
+    auto outcome = ForwardingCoordinator::Commit(transaction);
+    if (stopped_.after) std::exchange(stopped_.after, nullptr)();
+    return outcome;
   }
 
  private:
