@@ -1,5 +1,6 @@
 """Results as a table with ratios, and as JSON."""
 import json
+import math
 import os
 import platform
 import statistics
@@ -49,8 +50,12 @@ def _ratio(row, peers):
         return ""
     is_rate = row["unit"].endswith("/s")
     peer = (max if is_rate else min)(peers, key=lambda p: p["value"])
-    pairs = list(zip(row["samples"], peer["samples"]))
-    return f"{statistics.median(a / b if is_rate else b / a for a, b in pairs):.2f}"
+    ratios = [a / b if is_rate else b / a for a, b in zip(row["samples"], peer["samples"])]
+    middle = statistics.median(ratios)
+    if len(ratios) < 3:
+        return f"{middle:.2f}"
+    error = 2 * statistics.stdev(map(math.log, ratios)) / math.sqrt(len(ratios))
+    return f"{middle:.2f}±{middle * error:.2f}"
 
 
 def show_ratios(name, results, notes, to="c-client"):

@@ -23,6 +23,10 @@ WATCHERS = 1000
 # Name: what the driver is asked, and with how many in flight, or watchers.
 CASES = {f"{title}, {how}": (kind, count) for kind, title in KINDS.items() for count, how in DEPTHS.items()}
 CASES[f"one change told to {WATCHERS} watchers"] = ("watch", WATCHERS)
+# Of the client alone.
+INSTANT = {f"{title}, 1000 in flight, answered at once": (kind, 1000) for kind, title in KINDS.items()}
+CASES |= INSTANT
+HEAP_MB = 1024  # of a server, so that it collects no garbage in the middle of most rounds
 
 
 class Failed(Exception):
@@ -67,9 +71,25 @@ class Driver:
             child.wait()
 
 
+class InstantServer:
+    """instant_server.cc as a child process."""
+
+    def __init__(self):
+        self.child = subprocess.Popen([_built() / "bench_zookeeper_instant"], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE)
+        self.connect = f"127.0.0.1:{int(self.child.stdout.readline())}"
+
+    def close(self):
+        self.child.communicate(timeout=TIMEOUT)  # it ends with its input
+
+
+def _built():
+    return pathlib.Path(os.environ["PARKEEPER"]).parent / "bench/zookeeper"
+
+
 def _drivers():
     """The command of each system. ./dev builds what they are."""
-    built = pathlib.Path(os.environ["PARKEEPER"]).parent / "bench/zookeeper"
+    built = _built()
     curator = pathlib.Path("build/bench/curator").resolve()
     return {
         "parkeeper-zookeeper": [built / "bench_zookeeper"],
@@ -109,7 +129,7 @@ def _result(system, case, samples, error):
             "cpu_us": statistics.median(s["cpu"] / s["operations"] for s in samples) * 1e6}
 
 
-def _measure(drivers, connect, options):
+def _measure(drivers, connect, instant, options):
     hosts = connect.split(",")
     rounds = range(options.repeat + 1)
     names = list(drivers)
@@ -129,7 +149,7 @@ def _measure(drivers, connect, options):
         for c, (case, (kind, count)) in enumerate(CASES.items()):
             print(f"round {r}/{options.repeat}: {case}", file=sys.stderr, flush=True)
             for system in (s for s in order if (s, case) not in errors):
-                to = connect if kind == "watch" else hosts[r % len(hosts)]
+                to = instant if case in INSTANT else connect if kind == "watch" else hosts[r % len(hosts)]
                 try:
                     measured = drivers[system].measure(kind, to, root[r, c, system], seconds, count)
                     if r:
@@ -144,23 +164,26 @@ def run(_, folder, options):
     commands = {s: c for s, c in _drivers().items() if not options.only or s in options.only}
     ensemble = folder / "ensemble"
     drivers = {}
+    instant = InstantServer()
     # Killed or not, no server outlives the bench.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        connect = json.loads(_ensemble("start", ensemble, "--size", "3", "--port", "0"))["connect"]
+        connect = json.loads(_ensemble("start", ensemble, "--size", "3", "--port", "0", "--heap", str(HEAP_MB)))["connect"]
         drivers = {system: Driver(command) for system, command in commands.items()}
-        results = _measure(drivers, connect, options)
+        results = _measure(drivers, connect, instant.connect, options)
     finally:
         for driver in drivers.values():
             driver.close()
+        instant.close()
         _ensemble("stop", ensemble)
     return results, [
         "three servers and all clients on this machine: servers, syncs of their logs and clients share its cores",
         f"each case for {options.seconds:g} s a round; values of 100 bytes; every round at another server, all"
         " systems at the same",
         "synchronous: one thread waits for each answer; in flight: so many requests of one session at a time",
-        "ratios: the median over the rounds, each against the same round of the peer",
+        "ratios: the median over the rounds, each against the same round of the peer; ±: two standard errors",
         "cpu: of the client's process, for one operation",
+        "answered at once: by a program in place of the servers that keeps nothing; what a client alone can do",
         f"{WATCHERS} watchers on one node, over 20 connections of one process: from sending the change until the"
         " last watcher is told",
     ]

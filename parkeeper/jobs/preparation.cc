@@ -7,6 +7,7 @@
 #include "parkeeper/base/json.h"
 #include "parkeeper/jobs/digest_internal.h"
 #include "parkeeper/jobs/seen.h"
+#include "parkeeper/table/history.h"
 
 namespace pk::jobs {
 
@@ -39,6 +40,11 @@ QueryInput At(const sql::NameInQuery& name, const std::string& metadata,
                    .files = {}};
   if (!snapshot) input.files.emplace();
   return input;
+}
+
+std::optional<int64_t> SnapshotAt(const Position& position, const std::string& key) {
+  const auto found = position.snapshots.find(key);
+  return found == position.snapshots.end() ? std::nullopt : found->second;
 }
 
 class Preparer {
@@ -96,7 +102,7 @@ class Preparer {
     for (const FollowedTable& followed : plan.inputs) {
       const LoadedTable input = PK_TRY(LoadInput(parts_, followed.name, followed.key));
       if (followed.incremental) to.snapshots[followed.key] = HeadOf(input);
-      metadata.push_back(iceberg::ToJson(*input.metadata));
+      metadata.push_back(PK_TRY(MetadataSince(input, SnapshotAt(from, followed.key))));
     }
     if (present != properties.end() && to == from) return Skipped("nothing is new");
     auto preparation =
@@ -114,6 +120,14 @@ class Preparer {
 
  private:
   static Preparation Skipped(std::string why) { return {.skip = std::move(why), .request = {}}; }
+  // With the snapshots since `from`, which is far back when the table has grown faster than this
+  // was kept fresh.
+  Result<std::string> MetadataSince(const LoadedTable& input,
+                                    const std::optional<int64_t>& from) const {
+    if (!from) return iceberg::ToJson(*input.metadata);
+    return iceberg::ToJson(PK_TRY(table::WithHistorySince(parts_.storage, *input.metadata, *from)
+                                      .With(catalog::ToString(input.name))));
+  }
   template <class Work>
   Preparation To(Work work) const {
     return {.request = {.root = parts_.storage.root(),
@@ -170,14 +184,10 @@ Result<Position> DecodePosition(std::string_view text) {
 std::vector<std::vector<QueryInput>> StatesOfNewRows(const RefreshPlan& plan,
                                                      const std::vector<std::string>& metadata,
                                                      const Position& from, const Position& to) {
-  const auto at = [](const Position& position, const std::string& key) {
-    const auto found = position.snapshots.find(key);
-    return found == position.snapshots.end() ? std::nullopt : found->second;
-  };
   std::vector<std::vector<QueryInput>> states;
   for (size_t i = 0; i < plan.inputs.size(); ++i) {
     const std::string& key = plan.inputs[i].key;
-    if (!plan.inputs[i].incremental || at(from, key) == at(to, key)) continue;
+    if (!plan.inputs[i].incremental || SnapshotAt(from, key) == SnapshotAt(to, key)) continue;
     std::vector<QueryInput>& state = states.emplace_back();
     for (size_t j = 0; j < plan.inputs.size(); ++j) {
       const FollowedTable& input = plan.inputs[j];
@@ -189,8 +199,8 @@ std::vector<std::vector<QueryInput>> StatesOfNewRows(const RefreshPlan& plan,
                          .files = {}});
         continue;
       }
-      const auto old_rows = at(from, input.key);
-      const auto all_rows = at(to, input.key);
+      const auto old_rows = SnapshotAt(from, input.key);
+      const auto all_rows = SnapshotAt(to, input.key);
       state.push_back(At(input.name, metadata[j], j <= i ? all_rows : old_rows));
       if (j == i) state.back().after_snapshot_id = old_rows;
     }

@@ -68,8 +68,7 @@ class AttemptTest : public JobsInMemory {
   void SetUp() override {
     JobsInMemory::SetUp();
     const tasks::TasksOptions options{.clock = &attempt_clock_};
-    auto opened =
-        catalog::OpenCatalog(attempt_sessions_, *storage_, {.clock = &attempt_clock_});
+    auto opened = catalog::OpenCatalog(attempt_sessions_, *storage_, {.clock = &attempt_clock_});
     ASSERT_THAT(opened, IsOk());
     attempt_catalog_ = *std::move(opened);
     attempt_parts_.emplace(JobsParts{attempt_sessions_, *storage_, *attempt_catalog_, options});

@@ -140,7 +140,7 @@ class TableInMemory {
     AddSnapshot(id, sequence, operation, format_version);
     return id;
   }
-  int64_t NextSnapshot() const { return 100 + int64_t(metadata_.snapshots.size()); }
+  int64_t NextSnapshot() const { return 100 + metadata_.last_sequence_number; }
 
   // Files as a writer of deletes makes them, to be committed. With whole metrics, the bounds of the
   // paths tell when all positions are of one data file; cut ones do not.
@@ -270,7 +270,7 @@ class TableInMemory {
                                     manifests_);
     EXPECT_THAT(bytes, IsOk());
     EXPECT_THAT(storage::WriteIfAbsent(*storage_, list, *bytes), IsOk());
-    const int64_t time = 1'000 * (2 + int64_t(metadata_.snapshots.size()));
+    const int64_t time = 1'000 * (1 + sequence);
     iceberg::Snapshot snapshot;
     snapshot.snapshot_id = id;
     const auto parent = metadata_.current_snapshot();
