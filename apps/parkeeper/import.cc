@@ -1,11 +1,11 @@
 #include "parkeeper/lake/import.h"
-#include "parkeeper/datafile/source_paths.h"
 
 #include <fmt/format.h>
 
 #include <boost/json.hpp>
 
-#include "apps/parkeeper/command.h"
+#include "apps/parkeeper/file_arguments.h"
+#include "parkeeper/datafile/source_paths.h"
 
 namespace pk::cli {
 namespace {
@@ -13,39 +13,27 @@ namespace {
 namespace bj = boost::json;
 
 struct Arguments {
-  std::vector<std::string> files;
-  std::string into, format;
+  FileArguments files;
+  NewTableArguments table;
+  std::string into;
   lake::ImportOptions options;
-  std::vector<std::string> properties;
-  std::string delimiter = ",";
   std::optional<int> writers;
-  bool no_header = false;
 };
 
 Result<> Run(const Global& global, Arguments& arguments) {
   const auto name = PK_TRY(catalog::ParseTableName(arguments.into));
   lake::ImportOptions& options = arguments.options;
-  for (const std::string& text : arguments.properties) {
-    const size_t equals = text.find('=');
-    PK_CHECK(equals != std::string::npos && equals > 0,
-             InvalidArgument(fmt::format("'{}' is no property: write name=value", text)));
-    options.properties[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  static const std::map<std::string, datafile::InputFormat> kFormats = {
-      {"parquet", datafile::InputFormat::kParquet},
-      {"csv", datafile::InputFormat::kCsv},
-      {"jsonl", datafile::InputFormat::kJsonLines},
-      {"arrow", datafile::InputFormat::kArrowIpc}};
-  if (!arguments.format.empty()) options.input.format = kFormats.at(arguments.format);
-  PK_CHECK(arguments.delimiter.size() == 1, InvalidArgument("--delimiter takes one character"));
-  options.input.delimiter = arguments.delimiter[0];
-  options.input.header = !arguments.no_header;
+  options.create = arguments.table.create;
+  options.partition_by = arguments.table.partition_by;
+  options.sort_by = arguments.table.sort_by;
+  options.properties = PK_TRY(ParseProperties(arguments.table.properties));
+  options.input = PK_TRY(arguments.files.Input());
   options.writers = PK_TRY(Positive("--writers", arguments.writers));
   PK_CHECK(options.commit_every >= 0,
            InvalidArgument(
                fmt::format("--commit-every must not be negative: {}", options.commit_every)));
   options.stop = global.stop;
-  const std::vector<std::string> paths = PK_TRY(datafile::ExpandPaths(arguments.files));
+  const std::vector<std::string> paths = PK_TRY(datafile::ExpandPaths(arguments.files.files));
   const auto lake = PK_TRY(global.OpenLake(!options.create));
   ProgressLine line(global.quiet || global.json);
   options.progress = [&](const lake::ImportProgress& progress) {
@@ -81,21 +69,12 @@ void AddImportCommand(CLI::App& app, const Global& global, Action& chosen) {
       "Examples:\n"
       "  parkeeper import 'data/*.parquet' --into sales.orders --create --partition-by 'day(ts)'\n"
       "  parkeeper import lines.csv.gz --into sales.lines --delimiter ';'");
-  command->add_option("files", arguments->files, "files or patterns such as 'data/*.csv'")
-      ->required();
+  arguments->files.AddTo(*command);
   command->add_option("--into", arguments->into, "the table")->required();
-  lake::ImportOptions& options = arguments->options;
-  command->add_flag("--create", options.create, "make the table when it is missing");
-  command->add_option("--partition-by", options.partition_by, "of a table that is made");
-  command->add_option("--sort-by", options.sort_by, "of a table that is made");
-  command->add_option("--property", arguments->properties, "of a table that is made: name=value");
+  arguments->table.AddTo(*command);
   command->add_option("--writers", arguments->writers, "threads; one per core when not given");
-  command->add_option("--commit-every", options.commit_every,
+  command->add_option("--commit-every", arguments->options.commit_every,
                       "commit after this many files; 0: one commit for all");
-  command->add_option("--format", arguments->format, "when the names do not tell")
-      ->check(CLI::IsMember({"parquet", "csv", "jsonl", "arrow"}));
-  command->add_option("--delimiter", arguments->delimiter, "of CSV");
-  command->add_flag("--no-header", arguments->no_header, "CSV without a line of names");
   command->callback([&chosen, &global, arguments] {
     chosen = [&global, arguments] { return Run(global, *arguments); };
   });

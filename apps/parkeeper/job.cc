@@ -180,8 +180,8 @@ Result<> Logs(const Global& global, const Arguments& arguments) {
 
 }  // namespace
 
-Result<OpenedJobs> OpenJobs(const Global& global) {
-  auto lake = PK_TRY(global.OpenLake());
+Result<OpenedJobs> OpenJobs(const Global& global, bool must_exist) {
+  auto lake = PK_TRY(global.OpenLake(must_exist));
   const jobs::JobsParts parts{lake->sessions(), lake->storage(), lake->catalog()};
   return OpenedJobs{std::move(lake), parts, jobs::Jobs(parts)};
 }

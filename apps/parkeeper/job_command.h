@@ -16,7 +16,7 @@ struct OpenedJobs {
   jobs::JobsParts parts;
   jobs::Jobs jobs;
 };
-Result<OpenedJobs> OpenJobs(const Global& global);
+Result<OpenedJobs> OpenJobs(const Global& global, bool must_exist = true);
 
 boost::json::object StatusJson(const jobs::JobStatus& status);
 

@@ -6,9 +6,11 @@
 #include <fstream>
 #include <iterator>
 
+#include "apps/parkeeper/file_arguments.h"
 #include "apps/parkeeper/job_command.h"
 #include "parkeeper/datafile/source_paths.h"
 #include "parkeeper/jobs/planning.h"
+#include "parkeeper/lake/import.h"
 
 namespace pk::cli {
 namespace {
@@ -24,10 +26,8 @@ struct Arguments {
   int timeout_seconds = 3'600;
   bool wait = false;
   // Ingest.
-  std::vector<std::string> files;
-  std::string format;
-  std::string delimiter = ",";
-  bool no_header = false;
+  FileArguments files;
+  NewTableArguments table;
   bool follow = false;
   int settled_seconds = 10;
   // Transforms.
@@ -43,20 +43,6 @@ struct Arguments {
   int min_files = 5;
   std::string where;
 };
-
-Result<datafile::InputOptions> InputOf(const Arguments& arguments) {
-  static const std::map<std::string, datafile::InputFormat> kFormats = {
-      {"parquet", datafile::InputFormat::kParquet},
-      {"csv", datafile::InputFormat::kCsv},
-      {"jsonl", datafile::InputFormat::kJsonLines},
-      {"arrow", datafile::InputFormat::kArrowIpc}};
-  datafile::InputOptions input;
-  if (!arguments.format.empty()) input.format = kFormats.at(arguments.format);
-  PK_CHECK(arguments.delimiter.size() == 1, InvalidArgument("--delimiter takes one character"));
-  input.delimiter = arguments.delimiter[0];
-  input.header = !arguments.no_header;
-  return input;
-}
 
 // The queries of jobs are named files, or stand on the command line.
 Result<std::string> QueryOf(const Arguments& arguments) {
@@ -80,22 +66,36 @@ Result<std::vector<std::string>> AbsolutePaths(const std::vector<std::string>& p
   return paths;
 }
 
-Result<Job> PlanIngest(const jobs::JobsParts&, const Arguments& arguments) {
+// The table that is to be made is that of the first file.
+Result<> MakeTable(lake::Lake& lake, const Arguments& arguments, const std::string& first) {
+  lake::ImportOptions options;
+  options.create = true;
+  options.partition_by = arguments.table.partition_by;
+  options.sort_by = arguments.table.sort_by;
+  options.properties = PK_TRY(ParseProperties(arguments.table.properties));
+  options.input = PK_TRY(arguments.files.Input());
+  return lake::CreateTableOf(lake, PK_TRY(catalog::ParseTableName(arguments.into)), first, options);
+}
+
+Result<Job> PlanIngest(const OpenedJobs& opened, const Arguments& arguments) {
   Job job{.id = {},
           .table = catalog::ToString(PK_TRY(catalog::ParseTableName(arguments.into))),
           .table_key = {},
           .plan = {},
           .parts = {}};
-  const datafile::InputOptions input = PK_TRY(InputOf(arguments));
+  const datafile::InputOptions input = PK_TRY(arguments.files.Input());
+  if (!arguments.follow || arguments.table.create) {
+    job.parts = PK_TRY(AbsolutePaths(arguments.files.files));
+    if (arguments.table.create) PK_TRY(MakeTable(*opened.lake, arguments, job.parts.front()));
+  }
   if (!arguments.follow) {
     job.plan = jobs::IngestPlan{.input = input};
-    job.parts = PK_TRY(AbsolutePaths(arguments.files));
     return job;
   }
   PK_CHECK(arguments.settled_seconds >= 0, InvalidArgument("--settled must not be negative"));
   jobs::FollowFilesPlan plan{.patterns = {}, .input = input};
   plan.settled = std::chrono::seconds(arguments.settled_seconds);
-  for (const std::string& pattern : arguments.files) {
+  for (const std::string& pattern : arguments.files.files) {
     std::error_code failure;
     plan.patterns.push_back(std::filesystem::absolute(pattern, failure).string());
     PK_CHECK(!failure, InvalidArgument(fmt::format("'{}': {}", pattern, failure.message())));
@@ -105,8 +105,8 @@ Result<Job> PlanIngest(const jobs::JobsParts&, const Arguments& arguments) {
   return job;
 }
 
-Result<Job> PlanTransform(const jobs::JobsParts& parts, const Arguments& arguments) {
-  return jobs::PlanTransform(parts,
+Result<Job> PlanTransform(const OpenedJobs& opened, const Arguments& arguments) {
+  return jobs::PlanTransform(opened.parts,
                              {.sql = PK_TRY(QueryOf(arguments)),
                               .into = arguments.into,
                               .overwrite = arguments.overwrite,
@@ -114,7 +114,7 @@ Result<Job> PlanTransform(const jobs::JobsParts& parts, const Arguments& argumen
                               .split_bytes = arguments.whole ? 0 : int64_t(arguments.split_bytes)});
 }
 
-Result<Job> PlanRefresh(const jobs::JobsParts& parts, const Arguments& arguments) {
+Result<Job> PlanRefresh(const OpenedJobs& opened, const Arguments& arguments) {
   std::vector<std::string> incremental;
   for (const std::string& name : arguments.incremental) {
     const std::string table = catalog::ToString(PK_TRY(catalog::ParseTableName(name)));
@@ -122,15 +122,15 @@ Result<Job> PlanRefresh(const jobs::JobsParts& parts, const Arguments& arguments
         std::find(incremental.begin(), incremental.end(), table) == incremental.end();
     if (is_new) incremental.push_back(table);
   }
-  return jobs::PlanRefresh(parts, {.sql = PK_TRY(QueryOf(arguments)),
-                                   .into = arguments.into,
-                                   .name = arguments.name,
-                                   .incremental = std::move(incremental),
-                                   .keep = arguments.keep,
-                                   .partial_aggregates = arguments.partial_aggregates});
+  return jobs::PlanRefresh(opened.parts, {.sql = PK_TRY(QueryOf(arguments)),
+                                          .into = arguments.into,
+                                          .name = arguments.name,
+                                          .incremental = std::move(incremental),
+                                          .keep = arguments.keep,
+                                          .partial_aggregates = arguments.partial_aggregates});
 }
 
-Result<Job> PlanCompact(const jobs::JobsParts& parts, const Arguments& arguments) {
+Result<Job> PlanCompact(const OpenedJobs& opened, const Arguments& arguments) {
   jobs::CompactRequest request{.table = arguments.into,
                                .target_file_bytes = int64_t(arguments.target_bytes),
                                .min_input_files = arguments.min_files,
@@ -138,14 +138,14 @@ Result<Job> PlanCompact(const jobs::JobsParts& parts, const Arguments& arguments
   if (!arguments.where.empty()) {
     request.filter = PK_TRY(iceberg::ParseExpression(arguments.where).With("--where"));
   }
-  return jobs::PlanCompact(parts, request);
+  return jobs::PlanCompact(opened.parts, request);
 }
 
-using Planner = Result<Job> (*)(const jobs::JobsParts&, const Arguments&);
+using Planner = Result<Job> (*)(const OpenedJobs&, const Arguments&);
 
 Result<> Submit(const Global& global, const Arguments& arguments, Planner plan) {
-  OpenedJobs opened = PK_TRY(OpenJobs(global));
-  Job job = PK_TRY(plan(opened.parts, arguments));
+  OpenedJobs opened = PK_TRY(OpenJobs(global, !arguments.table.create));
+  Job job = PK_TRY(plan(opened, arguments));
   PK_CHECK(
       !arguments.wait || !job.standing(),
       InvalidArgument("--wait: the job is there until it is cancelled; watch it with parkeeper "
@@ -178,17 +178,14 @@ class Verbs {
         Add("ingest", "put files into a table, each once, however often it is submitted",
             "Examples:\n"
             "  parkeeper job submit ingest 'data/*.parquet' --into sales.orders\n"
-            "  parkeeper job submit ingest lines/*.csv --into sales.lines --delimiter ';' --wait\n"
+            "  parkeeper job submit ingest lines/*.csv --into sales.lines --create --delimiter ';' "
+            "--wait\n"
             "  parkeeper job submit ingest 'incoming/*.parquet' --into sales.orders --follow\n"
-            "The table must exist, and the workers must find the files under the same paths.",
+            "The workers must find the files under the same paths.",
             PlanIngest);
-    ingest.add_option("files", arguments_->files, "files or patterns such as 'data/*.csv'")
-        ->required();
+    arguments_->files.AddTo(ingest);
     ingest.add_option("--into", arguments_->into, "the table")->required();
-    ingest.add_option("--format", arguments_->format, "when the names do not tell")
-        ->check(CLI::IsMember({"parquet", "csv", "jsonl", "arrow"}));
-    ingest.add_option("--delimiter", arguments_->delimiter, "of CSV");
-    ingest.add_flag("--no-header", arguments_->no_header, "CSV without a line of names");
+    arguments_->table.AddTo(ingest);
     ingest.add_flag("--follow", arguments_->follow,
                     "files that come later too, until the job is cancelled");
     ingest.add_option("--settled", arguments_->settled_seconds,

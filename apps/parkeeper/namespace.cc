@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "apps/parkeeper/command.h"
+#include "apps/parkeeper/file_arguments.h"
 
 namespace pk::cli {
 namespace {
@@ -13,17 +13,6 @@ struct Arguments {
   std::string name;
   std::vector<std::string> properties, removed;
 };
-
-Result<catalog::Properties> ParseProperties(const std::vector<std::string>& texts) {
-  catalog::Properties properties;
-  for (const std::string& text : texts) {
-    const size_t equals = text.find('=');
-    PK_CHECK(equals != std::string::npos && equals > 0,
-             InvalidArgument(fmt::format("'{}' is no property: write name=value", text)));
-    properties[text.substr(0, equals)] = text.substr(equals + 1);
-  }
-  return properties;
-}
 
 Result<> Create(const Global& global, const Arguments& arguments) {
   const auto ns = PK_TRY(catalog::ParseNamespace(arguments.name));

@@ -2,7 +2,7 @@
 
 #include <boost/json.hpp>
 
-#include "apps/parkeeper/command.h"
+#include "apps/parkeeper/file_arguments.h"
 #include "parkeeper/base/json.h"
 #include "parkeeper/datafile/input.h"
 #include "parkeeper/iceberg/partition_spec.h"
@@ -33,12 +33,7 @@ Result<> Create(const Global& global, const Arguments& arguments) {
       iceberg::ParsePartitionText(arguments.partition_by, request.schema).With("--partition-by"));
   request.sort_order =
       PK_TRY(iceberg::ParseSortText(arguments.sort_by, request.schema).With("--sort-by"));
-  for (const std::string& text : arguments.properties) {
-    const size_t equals = text.find('=');
-    PK_CHECK(equals != std::string::npos && equals > 0,
-             InvalidArgument(fmt::format("'{}' is no property: write name=value", text)));
-    request.properties[text.substr(0, equals)] = text.substr(equals + 1);
-  }
+  request.properties = PK_TRY(ParseProperties(arguments.properties));
   request.location = arguments.location;
   const auto lake = PK_TRY(global.OpenLake(false));
   const LoadedTable table = PK_TRY(lake->catalog().CreateTable(name, request));

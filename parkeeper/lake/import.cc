@@ -37,11 +37,11 @@ Result<std::optional<LoadedTable>> Find(Lake& lake, const TableName& name,
   return NotFound(found.error().message() + "; --create makes the table from the files' schema");
 }
 
-// The table as it is to be, with the first file's columns.
-Result<LoadedTable> Stage(Lake& lake, const TableName& name, const std::vector<std::string>& paths,
+// The table as it is to be, with the file's columns.
+Result<LoadedTable> Stage(Lake& lake, const TableName& name, const std::string& path,
                           const ImportOptions& options) {
   catalog::NewTableRequest request;
-  request.schema = PK_TRY(datafile::InferSchema(paths.front(), options.input));
+  request.schema = PK_TRY(datafile::InferSchema(path, options.input));
   request.spec = PK_TRY(iceberg::ParsePartitionText(options.partition_by, request.schema));
   request.sort_order = PK_TRY(iceberg::ParseSortText(options.sort_by, request.schema));
   request.properties = options.properties;
@@ -155,6 +155,14 @@ class Importing {
 
 }  // namespace
 
+Result<> CreateTableOf(Lake& lake, const TableName& name, const std::string& path,
+                       const ImportOptions& options) {
+  if (PK_TRY(Find(lake, name, options))) return {};
+  const Result<LoadedTable> made = Make(lake, PK_TRY(Stage(lake, name, path, options)));
+  const bool is_there = made.ok() || made.error().code() == ErrorCode::kAlreadyExists;
+  return is_there ? Result<>() : Result<>(made.error());
+}
+
 Result<ImportResult> Import(Lake& lake, const TableName& name,
                             const std::vector<std::string>& paths, const ImportOptions& options) {
   PK_CHECK(!paths.empty(), InvalidArgument("no files to import"));
@@ -165,7 +173,7 @@ Result<ImportResult> Import(Lake& lake, const TableName& name,
   std::optional<LoadedTable> table = PK_TRY(Find(lake, name, options));
   size_t first = 0;
   if (!table) {
-    LoadedTable made = PK_TRY(Stage(lake, name, paths, options));
+    LoadedTable made = PK_TRY(Stage(lake, name, paths.front(), options));
     PK_TRY(CheckColumns(paths, made.metadata->schema(), options));
     const size_t last = std::min(step, paths.size());
     if (PK_TRY(importing.AppendToNew(made, last).With(catalog::ToString(name)))) first = last;

@@ -59,4 +59,8 @@ struct ImportResult {
 Result<ImportResult> Import(Lake& lake, const catalog::TableName& name,
                             const std::vector<std::string>& paths, const ImportOptions& options);
 
+// Makes the table as `create` does, but without rows; one that is there stays as it is.
+Result<> CreateTableOf(Lake& lake, const catalog::TableName& name, const std::string& path,
+                       const ImportOptions& options);
+
 }  // namespace pk::lake

@@ -88,6 +88,18 @@ class Jobs(WorkerTest):
         self.assert_files(range(FILES + 3))
         self.lake.run("doctor", "--deep")
 
+    def test_a_job_may_make_the_table_that_it_fills(self):
+        into = ["--into", "made.t", "--create", "--partition-by", "file", "--property", "owner=us"]
+        jobs = [WorkerTest.submit(self, "ingest", self.make_file(number), *into) for number in (1, 2)]
+        self.start_worker()
+        for job in jobs:
+            self.finish(job)
+        self.assertEqual(sorted(self.lake.scan("made.t")["file"].to_pylist()), [1] * ROWS + [2] * ROWS)
+        described = json.loads(self.lake.run("table", "describe", "made.t", "--json"))
+        self.assertEqual(described["properties"]["owner"], "us")
+        code, message = self.lake.error("job", "submit", "ingest", str(self.make_file(3)), "--into", "none.t")
+        self.assertIn("none", message)
+
     def test_options_that_contradict_each_other_are_refused(self):
         pattern = str(self.sources / "*.parquet")
         for options, said in [(["ingest", pattern, "--follow", "--wait"], "--wait"),
