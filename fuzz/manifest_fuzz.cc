@@ -33,7 +33,7 @@ void WriteSeeds(const std::string& folder) {
     }
   }
   using namespace pk::testing;
-  for (const auto codec : {pk::manifest::Codec::kNull, pk::manifest::Codec::kZstandard}) {
+  for (const auto codec : {pk::manifest::Codec::kNull, pk::manifest::Codec::kZstd}) {
     pk::manifest::ManifestWriter writer(SampleSchema(), SampleSpec(), {.codec = codec});
     for (int i = 0; i < 3; ++i) {
       if (!writer.Add(SampleEntry(i, SampleSpec())).ok()) std::abort();

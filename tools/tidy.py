@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+from initializers import unsafe_tries
+
 MAX_COLUMNS = 100
 MAX_LINES = {".h": 300, ".cc": 800, ".py": 800, ".sh": 400, ".cmake": 200}
 MAX_TEST_HEADER_LINES = 800
@@ -112,6 +114,8 @@ def check_source(path, parts, text, allowed):
     if path.suffix in {".h", ".cc"}:
         yield from check_includes(path, parts, lines, allowed)
         yield from check_functions(lines)
+        for number in unsafe_tries(text):
+            yield number, "PK_TRY behind another member of an initializer leaks that one: make a variable first"
         if path.suffix == ".h" and "#pragma once" not in text:
             yield 1, "#pragma once is missing"
 

@@ -89,10 +89,12 @@ Result<Finished> Child::Wait() {
     if (ended < 0) return SystemError("cannot wait for a process", errno);
     ended_ = true;
   }
-  return Finished{.exit_code = WIFEXITED(status_) ? WEXITSTATUS(status_) : -1,
-                  .signal = WIFSIGNALED(status_) ? WTERMSIG(status_) : 0,
-                  .out = PK_TRY(Contents(out_)),
-                  .err = PK_TRY(Contents(err_))};
+  Finished finished;
+  finished.exit_code = WIFEXITED(status_) ? WEXITSTATUS(status_) : -1;
+  finished.signal = WIFSIGNALED(status_) ? WTERMSIG(status_) : 0;
+  finished.out = PK_TRY(Contents(out_));
+  finished.err = PK_TRY(Contents(err_));
+  return finished;
 }
 
 }  // namespace pk::cli

@@ -78,11 +78,8 @@ Result<> MakeTable(lake::Lake& lake, const Arguments& arguments, const std::stri
 }
 
 Result<Job> PlanIngest(const OpenedJobs& opened, const Arguments& arguments) {
-  Job job{.id = {},
-          .table = catalog::ToString(PK_TRY(catalog::ParseTableName(arguments.into))),
-          .table_key = {},
-          .plan = {},
-          .parts = {}};
+  Job job;
+  job.table = catalog::ToString(PK_TRY(catalog::ParseTableName(arguments.into)));
   const datafile::InputOptions input = PK_TRY(arguments.files.Input());
   if (!arguments.follow || arguments.table.create) {
     job.parts = PK_TRY(AbsolutePaths(arguments.files.files));

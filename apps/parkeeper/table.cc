@@ -87,6 +87,7 @@ std::string OrderText(const TableMetadata& metadata) {
 
 Result<> DescribeAsJson(const LoadedTable& table) {
   const TableMetadata& metadata = *table.metadata;
+  bj::value schema = PK_TRY(json::Parse(iceberg::ToJson(metadata.schema())));
   bj::object object{{"table", catalog::ToString(table.name)},
                     {"key", table.key},
                     {"version", table.version},
@@ -94,7 +95,7 @@ Result<> DescribeAsJson(const LoadedTable& table) {
                     {"location", metadata.location},
                     {"uuid", metadata.table_uuid},
                     {"format-version", metadata.format_version},
-                    {"schema", PK_TRY(json::Parse(iceberg::ToJson(metadata.schema())))},
+                    {"schema", std::move(schema)},
                     {"partition-by", SpecText(metadata)},
                     {"sort-by", OrderText(metadata)},
                     {"snapshots", metadata.snapshots.size()}};

@@ -129,7 +129,8 @@ class [[nodiscard]] Result {
 }  // namespace pk
 
 // The value of `expr`, a Result; returns its error from the enclosing function when it holds one.
-// An expression, so that calls nest: `return Parse(PK_TRY(storage.Read(path)));`
+// So calls nest: f(PK_TRY(g())). Never as in `A{x, PK_TRY(y)}`: nothing would destroy x (test
+// `tidy`).
 #define PK_TRY(...) PK_TRY_AS(PK_TRY_NAME(__COUNTER__), __VA_ARGS__)
 // Each use has a variable of its own, so that nested ones do not shadow each other.
 #define PK_TRY_AS(name, ...)          \

@@ -99,9 +99,10 @@ Result<std::optional<ReadHead>> CoordinatedFeed::Look(Backoff& backoff) {
     if (!replies[i].ok() && replies[i].error().code() == ErrorCode::kNotFound) break;
     PK_CHECK(replies[i].ok(), replies[i].error());
     const coordination::Node& node = replies[i]->node;
+    RecordNode record = PK_TRY(DecodeRecord(node.value).With(requests[i].path));
     records_.push_back({.version = position_.version + int64_t(i),
                         .time_ms = node.stat.ctime_ms,
-                        .node = PK_TRY(DecodeRecord(node.value).With(requests[i].path))});
+                        .node = std::move(record)});
   }
   if (records_.empty() && head.version > position_.version) {
     // Of a table that was dropped long ago the records go before the head does.

@@ -96,12 +96,12 @@ class StartSearch {
   // At the present version, with its metadata.
   Result<FeedPosition> AtHead() {
     head_ = PK_TRY(LoadHead(context_.sessions, key_, backoff_));
-    FeedPosition position{.version = head_.node.version,
-                          .metadata_location = head_.node.metadata_location,
-                          .metadata = PK_TRY(LoadUnlessPurged(
-                              context_, key_, head_.node.metadata_location, backoff_)),
-                          .dropped = head_.node.dropped,
-                          .first = {}};
+    FeedPosition position;
+    position.version = head_.node.version;
+    position.metadata_location = head_.node.metadata_location;
+    position.metadata =
+        PK_TRY(LoadUnlessPurged(context_, key_, head_.node.metadata_location, backoff_));
+    position.dropped = head_.node.dropped;
     PK_CHECK(position.metadata != nullptr, NotFound("the table was dropped"));
     return position;
   }
@@ -160,12 +160,12 @@ class StartSearch {
   Result<std::optional<FeedPosition>> AfterRecord(int64_t version, const coordination::Node& node,
                                                   int64_t snapshot_id) {
     const RecordNode record = PK_TRY(DecodeRecord(node.value));
-    FeedPosition position{
-        .version = version,
-        .metadata_location = record.metadata_location,
-        .metadata = PK_TRY(LoadUnlessPurged(context_, key_, record.metadata_location, backoff_)),
-        .dropped = false,
-        .first = {}};
+    FeedPosition position;
+    position.version = version;
+    position.metadata_location = record.metadata_location;
+    position.metadata =
+        PK_TRY(LoadUnlessPurged(context_, key_, record.metadata_location, backoff_));
+    position.dropped = false;
     PK_CHECK(position.metadata != nullptr, NotFound("the table was dropped"));
     // It may have made others after it.
     Result<Snapshots> since = Since(*position.metadata, snapshot_id);

@@ -207,10 +207,11 @@ Result<> Group::ProduceRun(const std::vector<Append>& run) {
 Result<> Group::ProduceRowDelta(size_t place, const RowDelta& delta) {
   PK_TRY(CheckRowDelta(delta, state_));
   const auto head = state_.FindRef(delta.branch);
+  auto manifests = PK_TRY(LiveManifests(head.get()));
   const BranchView branch{
       .metadata = state_,
       .head = head,
-      .manifests = PK_TRY(LiveManifests(head.get())),
+      .manifests = std::move(manifests),
       .list = [this](const iceberg::Snapshot& snapshot) { return Manifests(snapshot); },
       .bytes = [this](const std::string& location) { return ManifestBytes(location); },
       .threads = files_.threads()};

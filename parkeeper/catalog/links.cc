@@ -81,8 +81,8 @@ bj::array Encode(const std::vector<Operation>& operations) {
 
 Result<Operation> DecodeOne(const bj::object& object) {
   if (const auto path = PK_TRY(json::OptionalString(object, "create"))) {
-    return Operation(
-        CreateOperation{.path = *path, .value = PK_TRY(json::String(object, "value"))});
+    std::string value = PK_TRY(json::String(object, "value"));
+    return Operation(CreateOperation{.path = *path, .value = std::move(value)});
   }
   const int32_t version = PK_TRY(json::Int32(object, "version"));
   if (const auto path = PK_TRY(json::OptionalString(object, "check"))) {
@@ -91,8 +91,9 @@ Result<Operation> DecodeOne(const bj::object& object) {
   if (const auto path = PK_TRY(json::OptionalString(object, "remove"))) {
     return Operation(RemoveOperation{*path, version});
   }
-  return Operation(SetOperation{PK_TRY(json::String(object, "set")),
-                                PK_TRY(json::String(object, "value")), version});
+  std::string path = PK_TRY(json::String(object, "set"));
+  std::string value = PK_TRY(json::String(object, "value"));
+  return Operation(SetOperation{std::move(path), std::move(value), version});
 }
 
 Result<std::vector<Operation>> DecodeList(const bj::object& object, std::string_view name) {
@@ -128,8 +129,9 @@ bj::object EncodeLinks(const CommitLinks& links) {
 }
 
 Result<CommitLinks> DecodeLinks(const bj::object& object) {
-  CommitLinks links{.if_committed = PK_TRY(DecodeList(object, "if-committed")),
-                    .if_rejected = PK_TRY(DecodeList(object, "if-rejected"))};
+  CommitLinks links;
+  links.if_committed = PK_TRY(DecodeList(object, "if-committed"));
+  links.if_rejected = PK_TRY(DecodeList(object, "if-rejected"));
   PK_TRY(CheckLinks(links));
   return links;
 }

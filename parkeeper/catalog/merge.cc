@@ -52,10 +52,10 @@ Result<> TryMerge(MetadataFiles& metadata_files, const TableMetadata& metadata, 
         PK_TRY(manifest::ReadEntries(*bytes, manifest, *spec, *schema).With(manifest.location));
     return {};
   }));
-  manifest::ManifestWriter writer(schema, *spec,
-                                  {.format_version = metadata.format_version,
-                                   .snapshot_id = snapshot_id,
-                                   .codec = PK_TRY(ManifestCodec(metadata))});
+  const auto codec = PK_TRY(ManifestCodec(metadata));
+  manifest::ManifestWriter writer(
+      schema, *spec,
+      {.format_version = metadata.format_version, .snapshot_id = snapshot_id, .codec = codec});
   for (auto& of_one : entries) {
     for (iceberg::ManifestEntry& entry : of_one) {
       if (entry.status == EntryStatus::kDeleted) continue;

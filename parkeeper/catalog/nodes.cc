@@ -108,8 +108,10 @@ std::string Encode(const LayoutNode& node) {
 Result<LayoutNode> DecodeLayout(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "layout node"));
   const bj::object& object = value.get_object();
-  return LayoutNode{.version = PK_TRY(json::Int64(object, "layout")),
-                    .lake_id = PK_TRY(json::String(object, "lake"))};
+  LayoutNode node;
+  node.version = PK_TRY(json::Int64(object, "layout"));
+  node.lake_id = PK_TRY(json::String(object, "lake"));
+  return node;
 }
 
 std::string Encode(const NamespaceNode& node) {
@@ -141,8 +143,9 @@ std::string Encode(const NameNode& node) {
 Result<NameNode> DecodeName(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "name node"));
   const bj::object& object = value.get_object();
-  NameNode node{.kind = PK_TRY(json::String(object, "kind")),
-                .key = PK_TRY(json::String(object, "key"))};
+  NameNode node;
+  node.kind = PK_TRY(json::String(object, "kind"));
+  node.key = PK_TRY(json::String(object, "key"));
   PK_CHECK(node.key.size() >= 2, Corrupt("name node: the table key is too short"));
   return node;
 }
@@ -164,13 +167,15 @@ Result<HeadNode> DecodeHead(std::string_view text) {
   const std::string state = PK_TRY(json::String(object, "state"));
   PK_CHECK(state == "live" || state == "dropped",
            Corrupt(fmt::format("head node: unknown state '{}'", state)));
-  return HeadNode{.dropped = state == "dropped",
-                  .version = PK_TRY(json::Int64(object, "n")),
-                  .floor = PK_TRY(json::Int64(object, "floor")),
-                  .swept_to_ms = PK_TRY(json::Int64(object, "swept-to-ms")),
-                  .table_uuid = PK_TRY(json::String(object, "uuid")),
-                  .metadata_location = PK_TRY(json::String(object, "metadata")),
-                  .snapshot_id = PK_TRY(json::OptionalInt64(object, "snapshot"))};
+  HeadNode node;
+  node.dropped = state == "dropped";
+  node.version = PK_TRY(json::Int64(object, "n"));
+  node.floor = PK_TRY(json::Int64(object, "floor"));
+  node.swept_to_ms = PK_TRY(json::Int64(object, "swept-to-ms"));
+  node.table_uuid = PK_TRY(json::String(object, "uuid"));
+  node.metadata_location = PK_TRY(json::String(object, "metadata"));
+  node.snapshot_id = PK_TRY(json::OptionalInt64(object, "snapshot"));
+  return node;
 }
 
 std::string Encode(const RecordNode& node) {
@@ -193,10 +198,10 @@ std::string Encode(const RecordNode& node) {
 Result<RecordNode> DecodeRecord(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "record node"));
   const bj::object& object = value.get_object();
-  RecordNode node{.round = PK_TRY(json::String(object, "round")),
-                  .dropped = PK_TRY(json::String(object, "state")) == "dropped",
-                  .metadata_location = PK_TRY(json::String(object, "metadata")),
-                  .commits = {}};
+  RecordNode node;
+  node.round = PK_TRY(json::String(object, "round"));
+  node.dropped = PK_TRY(json::String(object, "state")) == "dropped";
+  node.metadata_location = PK_TRY(json::String(object, "metadata"));
   for (const bj::value& commit : *PK_TRY(json::Array(object, "commits"))) {
     node.commits.push_back(PK_TRY(DecodeCommit(commit)));
   }
@@ -218,10 +223,10 @@ std::string Encode(const EntryNode& node) {
 Result<EntryNode> DecodeEntry(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "entry node"));
   const bj::object& object = value.get_object();
-  EntryNode node{.since = PK_TRY(json::Int64(object, "since")),
-                 .request_hash = PK_TRY(DecodeHash(object)),
-                 .commit = {},
-                 .commit_file = PK_TRY(json::OptionalString(object, "file")).value_or("")};
+  EntryNode node;
+  node.since = PK_TRY(json::Int64(object, "since"));
+  node.request_hash = PK_TRY(DecodeHash(object));
+  node.commit_file = PK_TRY(json::OptionalString(object, "file")).value_or("");
   if (const bj::object* commit = PK_TRY(json::OptionalObject(object, "commit"))) {
     node.commit = bj::serialize(*commit);
   }
@@ -260,8 +265,9 @@ Result<MultiEntryNode> DecodeMultiEntry(std::string_view text) {
   if (tables == nullptr) return node;
   for (const bj::value& each : *tables) {
     const bj::object& table = *PK_TRY(json::AsObject(each, "tables"));
-    node.tables.push_back(
-        {PK_TRY(json::String(table, "key")), PK_TRY(json::Int64(table, "since"))});
+    std::string key = PK_TRY(json::String(table, "key"));
+    const int64_t since = PK_TRY(json::Int64(table, "since"));
+    node.tables.push_back({std::move(key), since});
   }
   node.request_hash = PK_TRY(DecodeHash(object));
   node.commits_file = PK_TRY(json::OptionalString(object, "file")).value_or("");

@@ -133,12 +133,13 @@ Result<ProducedSnapshot> ProduceSnapshot(const PreparedSnapshot& prepared,
   ProducedSnapshot produced;
   produced.manifest_list.location = fmt::format("{}/metadata/snap-{}-{}.avro", base.location,
                                                 snapshot.snapshot_id, ids.NewUuid4().ToString());
+  const auto codec = PK_TRY(ManifestCodec(base));
   produced.manifest_list.bytes =
       PK_TRY(manifest::WriteManifestList({.format_version = base.format_version,
                                           .snapshot_id = snapshot.snapshot_id,
                                           .parent_snapshot_id = snapshot.parent_id,
                                           .sequence_number = snapshot.sequence_number,
-                                          .codec = PK_TRY(ManifestCodec(base))},
+                                          .codec = codec},
                                          manifests));
   snapshot.manifest_list = produced.manifest_list.location;
 

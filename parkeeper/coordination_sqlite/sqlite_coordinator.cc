@@ -168,8 +168,13 @@ Result<std::vector<Result<ReadReply>>> SqliteCoordinator::Read(
   replies.reserve(requests.size());
   for (const ReadRequest& request : requests) {
     const auto read = [&]() -> Result<ReadReply> {
-      if (request.children) return ReadReply{{}, PK_TRY(ReadChildren(*reader, request.path))};
-      return ReadReply{PK_TRY(ReadNode(*reader, request.path)), {}};
+      ReadReply reply;
+      if (request.children) {
+        reply.children = PK_TRY(ReadChildren(*reader, request.path));
+      } else {
+        reply.node = PK_TRY(ReadNode(*reader, request.path));
+      }
+      return reply;
     };
     Result<ReadReply> reply = read();
     if (!reply.ok() && reply.error().code() != ErrorCode::kNotFound) return reply.error();

@@ -121,11 +121,11 @@ Result<StructType> MembersOf(const Guess& guess, const std::string& path) {
   StructType out;
   for (const auto& [name, member] : guess.members) {
     const std::string full = path.empty() ? name : path + "." + name;
-    out.fields.push_back({.id = 0,
-                          .name = name,
-                          .required = false,
-                          .type = PK_TRY(TypeOf(member, full)),
-                          .doc = std::nullopt});
+    auto& added = out.fields.emplace_back();
+    added.id = 0;
+    added.name = name;
+    added.required = false;
+    added.type = PK_TRY(TypeOf(member, full));
   }
   return out;
 }
@@ -141,9 +141,7 @@ Result<iceberg::Type> TypeOf(const Guess& guess, const std::string& path) {
   }
   if (guess.any_array) {
     return iceberg::Type(
-        iceberg::ListType{.element_id = 0,
-                          .element_required = false,
-                          .element = PK_TRY(TypeOf(guess.element[0], path + ".element"))});
+        iceberg::ListType{.element = PK_TRY(TypeOf(guess.element[0], path + ".element"))});
   }
   if (!guess.any_scalar) return iceberg::Type(PrimitiveKind::kString);
   size_t i = 0;

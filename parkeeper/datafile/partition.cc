@@ -120,8 +120,9 @@ Result<std::vector<PartitionRows>> SplitByPartition(const Batch& batch,
   const Order order = OrderOf(groups);
   for (size_t i = 0; i < groups.values.size(); ++i) {
     const auto count = static_cast<int64_t>(order.begins[i + 1] - order.begins[i]);
-    result.push_back({.partition = std::move(groups.values[i]),
-                      .batch = PK_TRY(RowsOf(batch, order.rows.data() + order.begins[i], count))});
+    auto& added = result.emplace_back();
+    added.partition = std::move(groups.values[i]);
+    added.batch = PK_TRY(RowsOf(batch, order.rows.data() + order.begins[i], count));
   }
   return result;
 }

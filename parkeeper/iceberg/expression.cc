@@ -90,7 +90,10 @@ Result<Place> PlaceLiteral(const Literal& literal, const PrimitiveType& type) {
     const Int128 most = PowerOfTen(type.precision) - 1;
     return PlaceNumber(*number, type.scale, -most, most, [](Int128 floor) { return Value(floor); });
   }
-  return Place{.where = Place::Where::kAt, .value = PK_TRY(ParseValue(literal.text, type))};
+  Place place;
+  place.where = Place::Where::kAt;
+  place.value = PK_TRY(ParseValue(literal.text, type));
+  return place;
 }
 
 bool NeverNull(const Schema& schema, int32_t field_id) {
@@ -200,7 +203,8 @@ Result<BoundExpression> BindPredicate(const Predicate& predicate, bool negated,
   const bool ordering = op >= Operator::kLess && op <= Operator::kGreaterOrEqual;
   if (!negated || !ordering || !IsFloating(*type)) return bound;
   // NaN fails x < 5 as well as x >= 5, and passes not (x < 5).
-  return AnyOf({std::move(bound), PK_TRY(binder.Bind(Operator::kIsNan, {}))});
+  BoundExpression is_nan = PK_TRY(binder.Bind(Operator::kIsNan, {}));
+  return AnyOf({std::move(bound), std::move(is_nan)});
 }
 
 Result<BoundExpression> BindTree(const Expression& tree, bool negated, const Schema& schema,

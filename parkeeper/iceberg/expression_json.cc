@@ -124,14 +124,19 @@ Result<Literal> ReadLiteral(const bj::value& value) {
   }
   const bj::object* object = value.if_object();
   PK_CHECK(object != nullptr, Corrupt("a literal must be a number, a string or a boolean"));
-  return Literal{.kind = Literal::Kind::kHex, .text = PK_TRY(json::String(*object, "hex"))};
+  Literal literal;
+  literal.kind = Literal::Kind::kHex;
+  literal.text = PK_TRY(json::String(*object, "hex"));
+  return literal;
 }
 
 Result<Expression> ReadPredicate(Operator op, const bj::object& object) {
   const bj::value* term = object.if_contains("term");
   PK_CHECK(term == nullptr || !term->is_object(),
            Unsupported("a predicate on a transformed column"));
-  Predicate predicate{.op = op, .column = PK_TRY(json::String(object, "term")), .literals = {}};
+  Predicate predicate;
+  predicate.op = op;
+  predicate.column = PK_TRY(json::String(object, "term"));
   if (IsList(op)) {
     for (const bj::value& value : *PK_TRY(json::Array(object, "values"))) {
       predicate.literals.push_back(PK_TRY(ReadLiteral(value)));

@@ -203,17 +203,18 @@ Result<> ReadLogs(const bj::object& object, TableMetadata& metadata) {
   if (const bj::array* log = PK_TRY(json::OptionalArray(object, "snapshot-log"))) {
     metadata.snapshot_log.reserve(log->size());
     PK_TRY(EachObject(*log, "snapshot-log", [&](const bj::object& entry) -> Result<> {
-      metadata.snapshot_log.push_back({.timestamp_ms = PK_TRY(json::Int64(entry, "timestamp-ms")),
-                                       .snapshot_id = PK_TRY(json::Int64(entry, "snapshot-id"))});
+      auto& added = metadata.snapshot_log.emplace_back();
+      added.timestamp_ms = PK_TRY(json::Int64(entry, "timestamp-ms"));
+      added.snapshot_id = PK_TRY(json::Int64(entry, "snapshot-id"));
       return {};
     }));
   }
   if (const bj::array* log = PK_TRY(json::OptionalArray(object, "metadata-log"))) {
     PK_TRY(EachObject(*log, "metadata-log", [&](const bj::object& entry) -> Result<> {
       const int64_t timestamp_ms = PK_TRY(json::Int64(entry, "timestamp-ms"));
-      metadata.metadata_log.push_back(
-          {.timestamp_ms = timestamp_ms,
-           .metadata_file = PK_TRY(json::String(entry, "metadata-file"))});
+      auto& added = metadata.metadata_log.emplace_back();
+      added.timestamp_ms = timestamp_ms;
+      added.metadata_file = PK_TRY(json::String(entry, "metadata-file"));
       return {};
     }));
   }

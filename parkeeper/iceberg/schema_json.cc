@@ -31,9 +31,10 @@ Result<Type> ReadMember(const bj::object& object, std::string_view key) {
 }
 
 Result<Field> ReadField(const bj::object& object) {
-  Field field{.id = PK_TRY(json::Int32(object, "id")),
-              .name = PK_TRY(json::String(object, "name")),
-              .required = PK_TRY(json::Bool(object, "required"))};
+  Field field;
+  field.id = PK_TRY(json::Int32(object, "id"));
+  field.name = PK_TRY(json::String(object, "name"));
+  field.required = PK_TRY(json::Bool(object, "required"));
   Result<Type> type = ReadMember(object, "type");
   if (!type.ok()) return std::move(type).error().With(fmt::format("column '{}'", field.name));
   field.type = *std::move(type);
@@ -63,18 +64,23 @@ Result<Type> ReadType(const bj::value& value) {
   const bj::object& object = *PK_TRY(json::AsObject(value, "type"));
   const std::string name = PK_TRY(json::String(object, "type"));
   if (name == "struct") return Type(PK_TRY(ReadStruct(object)));
-  if (name == "list")
-    return Type(ListType{.element_id = PK_TRY(json::Int32(object, "element-id")),
-                         .element_required = PK_TRY(json::Bool(object, "element-required")),
-                         .element = PK_TRY(ReadMember(object, "element")),
-                         .unknown = UnknownIn(object, kListMembers)});
-  if (name == "map")
-    return Type(MapType{.key_id = PK_TRY(json::Int32(object, "key-id")),
-                        .key = PK_TRY(ReadMember(object, "key")),
-                        .value_id = PK_TRY(json::Int32(object, "value-id")),
-                        .value_required = PK_TRY(json::Bool(object, "value-required")),
-                        .value = PK_TRY(ReadMember(object, "value")),
-                        .unknown = UnknownIn(object, kMapMembers)});
+  if (name == "list") {
+    ListType list{.element = PK_TRY(ReadMember(object, "element"))};
+    list.element_id = PK_TRY(json::Int32(object, "element-id"));
+    list.element_required = PK_TRY(json::Bool(object, "element-required"));
+    list.unknown = UnknownIn(object, kListMembers);
+    return Type(std::move(list));
+  }
+  if (name == "map") {
+    Type key = PK_TRY(ReadMember(object, "key"));
+    Type value_type = PK_TRY(ReadMember(object, "value"));
+    MapType map{.key = std::move(key), .value = std::move(value_type)};
+    map.key_id = PK_TRY(json::Int32(object, "key-id"));
+    map.value_id = PK_TRY(json::Int32(object, "value-id"));
+    map.value_required = PK_TRY(json::Bool(object, "value-required"));
+    map.unknown = UnknownIn(object, kMapMembers);
+    return Type(std::move(map));
+  }
   return Corrupt(fmt::format("field 'type' must be struct, list or map, found '{}'", name));
 }
 
@@ -163,13 +169,13 @@ Result<std::vector<PartitionField>> ReadPartitionFields(const bj::array& array,
     const std::optional<int32_t> id = PK_TRY(json::OptionalInt32(object, "field-id"));
     const int32_t position = int32_t(fields.size());
     with_id += id.has_value() ? 1 : 0;
-    fields.push_back({.source_id = PK_TRY(json::Int32(object, "source-id")),
-                      .field_id = id.value_or(missing == MissingFieldIds::kSequential
-                                                  ? kFirstPartitionFieldId + position
-                                                  : 0),
-                      .name = PK_TRY(json::String(object, "name")),
-                      .transform = PK_TRY(ReadTransform(object)),
-                      .unknown = UnknownIn(object, kPartitionFieldMembers)});
+    auto& added = fields.emplace_back();
+    added.source_id = PK_TRY(json::Int32(object, "source-id"));
+    added.field_id = id.value_or(
+        missing == MissingFieldIds::kSequential ? kFirstPartitionFieldId + position : 0);
+    added.name = PK_TRY(json::String(object, "name"));
+    added.transform = PK_TRY(ReadTransform(object));
+    added.unknown = UnknownIn(object, kPartitionFieldMembers);
     return {};
   }));
   PK_CHECK(missing == MissingFieldIds::kZero || with_id == 0 || with_id == fields.size(),
@@ -193,12 +199,12 @@ Result<SortOrder> ReadSortOrder(const bj::object& object) {
   order.order_id = PK_TRY(json::Int32(object, "order-id"));
   const bj::array& fields = *PK_TRY(json::Array(object, "fields"));
   PK_TRY(EachObject(fields, "fields", [&](const bj::object& field) -> Result<> {
-    order.fields.push_back(
-        {.source_id = PK_TRY(json::Int32(field, "source-id")),
-         .transform = PK_TRY(ReadTransform(field)),
-         .descending = PK_TRY(ReadChoice(field, "direction", "asc", "desc")),
-         .nulls_first = !PK_TRY(ReadChoice(field, "null-order", "nulls-first", "nulls-last")),
-         .unknown = UnknownIn(field, kSortFieldMembers)});
+    auto& added = order.fields.emplace_back();
+    added.source_id = PK_TRY(json::Int32(field, "source-id"));
+    added.transform = PK_TRY(ReadTransform(field));
+    added.descending = PK_TRY(ReadChoice(field, "direction", "asc", "desc"));
+    added.nulls_first = !PK_TRY(ReadChoice(field, "null-order", "nulls-first", "nulls-last"));
+    added.unknown = UnknownIn(field, kSortFieldMembers);
     return {};
   }));
   order.unknown = UnknownIn(object, kOrderMembers);

@@ -80,7 +80,8 @@ class SchemaTextParser {
       Type key = PK_TRY(AnyType(depth + 1));
       PK_TRY(TakeNotNull());  // keys always are
       PK_TRY(Need(','));
-      MapType map{.key = std::move(key), .value = PK_TRY(AnyType(depth + 1))};
+      Type value = PK_TRY(AnyType(depth + 1));
+      MapType map{.key = std::move(key), .value = std::move(value)};
       map.value_required = PK_TRY(TakeNotNull());
       PK_TRY(Need('>'));
       return Type(std::move(map));

@@ -241,8 +241,10 @@ Result<TableChange> ReadRowDelta(const bj::object& object) {
 Result<TableChange> ReadUpdate(const bj::object& object) {
   const bj::array* requirements = PK_TRY(json::Array(object, "requirements"));
   const bj::array* updates = PK_TRY(json::Array(object, "updates"));
-  return UpdateTable{.requirements = PK_TRY(ParseTableRequirements(bj::serialize(*requirements))),
-                     .updates = PK_TRY(ParseTableUpdates(bj::serialize(*updates)))};
+  UpdateTable update;
+  update.requirements = PK_TRY(ParseTableRequirements(bj::serialize(*requirements)));
+  update.updates = PK_TRY(ParseTableUpdates(bj::serialize(*updates)));
+  return update;
 }
 
 void Write(JsonWriter& out, const TableChange& change) {
@@ -282,9 +284,10 @@ void WriteWithProperties(JsonWriter& out, const TableCommit& commit) {
 Result<> ReadWithProperties(const bj::object& object, TableCommit& commit) {
   const bj::array* steps = PK_TRY(json::Array(object, "properties"));
   PK_TRY(EachObject(*steps, "properties", [&](const bj::object& step) -> Result<> {
-    commit.properties.push_back({.name = PK_TRY(json::String(step, "name")),
-                                 .expected = PK_TRY(json::OptionalString(step, "expected")),
-                                 .value = PK_TRY(json::OptionalString(step, "value"))});
+    auto& added = commit.properties.emplace_back();
+    added.name = PK_TRY(json::String(step, "name"));
+    added.expected = PK_TRY(json::OptionalString(step, "expected"));
+    added.value = PK_TRY(json::OptionalString(step, "value"));
     return {};
   }));
   commit.change = PK_TRY(ReadChange(*PK_TRY(json::Object(object, "change"))).With("change"));

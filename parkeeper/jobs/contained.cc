@@ -184,10 +184,11 @@ Result<Ending> RunContained(const ContainedCommand& command, std::stop_token sto
   argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  const Files files{.in = PK_TRY(MemoryFile(command.input)),
-                    .out = PK_TRY(MemoryFile("")),
-                    .err = PK_TRY(MemoryFile("")),
-                    .progress = PK_TRY(MemoryFile(""))};
+  Files files;
+  files.in = PK_TRY(MemoryFile(command.input));
+  files.out = PK_TRY(MemoryFile(""));
+  files.err = PK_TRY(MemoryFile(""));
+  files.progress = PK_TRY(MemoryFile(""));
   const File stopped(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (stopped.number() < 0) return SystemError("cannot make an event", errno);
   const pid_t parent = getpid();

@@ -66,23 +66,25 @@ struct PlanWriter {
 };
 
 Result<JobPlan> ParseFollowFiles(const bj::object& object) {
-  FollowFilesPlan plan{.patterns = PK_TRY(Texts(object, "patterns")),
-                       .input = PK_TRY(ParseInput(object))};
+  FollowFilesPlan plan;
+  plan.patterns = PK_TRY(Texts(object, "patterns"));
+  plan.input = PK_TRY(ParseInput(object));
   plan.settled = std::chrono::milliseconds(PK_TRY(json::Int64(object, "settled-ms")));
   return JobPlan(std::move(plan));
 }
 
 Result<JobPlan> ParseTransform(const bj::object& object) {
-  TransformPlan plan{.sql = PK_TRY(json::String(object, "sql")),
-                     .inputs = {},
-                     .split = PK_TRY(json::OptionalInt32(object, "split")),
-                     .overwrite = PK_TRY(json::Bool(object, "overwrite")),
-                     .at_once = PK_TRY(json::Bool(object, "at-once"))};
+  TransformPlan plan;
+  plan.sql = PK_TRY(json::String(object, "sql"));
+  plan.split = PK_TRY(json::OptionalInt32(object, "split"));
+  plan.overwrite = PK_TRY(json::Bool(object, "overwrite"));
+  plan.at_once = PK_TRY(json::Bool(object, "at-once"));
   for (const bj::value& each : *PK_TRY(json::Array(object, "inputs"))) {
     const bj::object& table = *PK_TRY(json::AsObject(each, "an input"));
-    plan.inputs.push_back({.name = PK_TRY(Texts(table, "name")),
-                           .key = PK_TRY(json::String(table, "key")),
-                           .snapshot_id = PK_TRY(json::OptionalInt64(table, "snapshot-id"))});
+    auto& added = plan.inputs.emplace_back();
+    added.name = PK_TRY(Texts(table, "name"));
+    added.key = PK_TRY(json::String(table, "key"));
+    added.snapshot_id = PK_TRY(json::OptionalInt64(table, "snapshot-id"));
   }
   PK_CHECK(!plan.split || (*plan.split >= 0 && size_t(*plan.split) < plan.inputs.size()),
            Corrupt("a transform is split by an input that it does not have"));
@@ -90,15 +92,16 @@ Result<JobPlan> ParseTransform(const bj::object& object) {
 }
 
 Result<JobPlan> ParseRefresh(const bj::object& object, bool keep) {
-  RefreshPlan plan{.name = PK_TRY(json::String(object, "name")),
-                   .sql = PK_TRY(json::String(object, "sql")),
-                   .inputs = {},
-                   .keep = keep};
+  RefreshPlan plan;
+  plan.name = PK_TRY(json::String(object, "name"));
+  plan.sql = PK_TRY(json::String(object, "sql"));
+  plan.keep = keep;
   for (const bj::value& each : *PK_TRY(json::Array(object, "inputs"))) {
     const bj::object& table = *PK_TRY(json::AsObject(each, "an input"));
-    plan.inputs.push_back({.name = PK_TRY(Texts(table, "name")),
-                           .key = PK_TRY(json::String(table, "key")),
-                           .incremental = PK_TRY(json::Bool(table, "incremental"))});
+    auto& added = plan.inputs.emplace_back();
+    added.name = PK_TRY(Texts(table, "name"));
+    added.key = PK_TRY(json::String(table, "key"));
+    added.incremental = PK_TRY(json::Bool(table, "incremental"));
   }
   return JobPlan(std::move(plan));
 }
@@ -182,16 +185,16 @@ Result<Job> DecodeJob(const Uuid& id, std::string_view text) {
   const bj::object& object = *PK_TRY(json::AsObject(value, "a job"));
   JobPlan plan = PK_TRY(
       ParsePlan(PK_TRY(json::String(object, "kind")), *PK_TRY(json::Object(object, "plan"))));
-  Job job{.id = id,
-          .queue = PK_TRY(json::String(object, "queue")),
-          .state = PK_TRY(ParseState(PK_TRY(json::String(object, "state")))),
-          .table = PK_TRY(json::String(object, "table")),
-          .table_key = PK_TRY(json::String(object, "table-key")),
-          .plan = std::move(plan),
-          .most_failures = PK_TRY(json::Int32(object, "most-failures")),
-          .within = std::chrono::milliseconds(PK_TRY(json::Int64(object, "within-ms"))),
-          .parts = {},
-          .count = PK_TRY(json::Int64(object, "count"))};
+  Job job;
+  job.id = id;
+  job.queue = PK_TRY(json::String(object, "queue"));
+  job.state = PK_TRY(ParseState(PK_TRY(json::String(object, "state"))));
+  job.table = PK_TRY(json::String(object, "table"));
+  job.table_key = PK_TRY(json::String(object, "table-key"));
+  job.plan = std::move(plan);
+  job.most_failures = PK_TRY(json::Int32(object, "most-failures"));
+  job.within = std::chrono::milliseconds(PK_TRY(json::Int64(object, "within-ms")));
+  job.count = PK_TRY(json::Int64(object, "count"));
   if (const auto follower = PK_TRY(json::OptionalString(object, "follower"))) {
     job.follower = PK_TRY(Uuid::Parse(*follower));
   }
@@ -208,8 +211,10 @@ std::string Encode(const JobTaskBody& body) {
 Result<JobTaskBody> DecodeJobTaskBody(std::string_view text) {
   const bj::value value = PK_TRY(json::Parse(text));
   const bj::object& object = *PK_TRY(json::AsObject(value, "a task"));
-  return JobTaskBody{.job = PK_TRY(Uuid::Parse(PK_TRY(json::String(object, "job")))),
-                     .part = PK_TRY(json::String(object, "part"))};
+  JobTaskBody body;
+  body.job = PK_TRY(Uuid::Parse(PK_TRY(json::String(object, "job"))));
+  body.part = PK_TRY(json::String(object, "part"));
+  return body;
 }
 
 std::string EncodeTexts(const std::vector<std::string>& texts) {

@@ -100,7 +100,7 @@ Result<Job> Update(const JobsParts& parts, const Uuid& id,
   return Repeat<Job>(parts, [&](Coordinator& session) -> Result<Job> {
     const auto node = PK_TRY(ReadFresh(session, JobPath(id)));
     PK_CHECK(node, NotFound(fmt::format("there is no job {}", id.ToString())));
-    const Job job = PK_TRY(DecodeJob(id, node->value).With(JobPath(id)));
+    Job job = PK_TRY(DecodeJob(id, node->value).With(JobPath(id)));
     const std::optional<Job> next = change(job);
     if (!next) return job;
     PK_TRY(session.Set(JobPath(id), Encode(*next), node->stat.version));

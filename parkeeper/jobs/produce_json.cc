@@ -33,11 +33,11 @@ bj::object ToJson(const QueryInput& input) {
 
 Result<QueryInput> ParseQueryInput(const bj::value& value) {
   const bj::object& object = *PK_TRY(json::AsObject(value, "an input"));
-  QueryInput input{.name = PK_TRY(ParseTextsJson(*PK_TRY(json::Array(object, "name")))),
-                   .metadata = PK_TRY(json::String(object, "metadata")),
-                   .snapshot_id = PK_TRY(json::OptionalInt64(object, "snapshot-id")),
-                   .after_snapshot_id = PK_TRY(json::OptionalInt64(object, "after-snapshot-id")),
-                   .files = {}};
+  QueryInput input;
+  input.name = PK_TRY(ParseTextsJson(*PK_TRY(json::Array(object, "name"))));
+  input.metadata = PK_TRY(json::String(object, "metadata"));
+  input.snapshot_id = PK_TRY(json::OptionalInt64(object, "snapshot-id"));
+  input.after_snapshot_id = PK_TRY(json::OptionalInt64(object, "after-snapshot-id"));
   const bj::array* files = PK_TRY(json::OptionalArray(object, "files"));
   if (files != nullptr) input.files = PK_TRY(ParseTextsJson(*files));
   return input;
@@ -81,18 +81,20 @@ Result<RunQuery> ParseQuery(const bj::object& object, const std::string& sql) {
 Result<ProduceRequest> ParseRequest(std::string_view text) {
   const bj::value value = PK_TRY(json::Parse(text));
   const bj::object& object = *PK_TRY(json::AsObject(value, "a request"));
-  ProduceRequest request{.root = PK_TRY(json::String(object, "root")),
-                         .metadata = PK_TRY(json::String(object, "metadata")),
-                         .memory_bytes = PK_TRY(json::Int64(object, "memory-bytes")),
-                         .work = {}};
+  ProduceRequest request;
+  request.root = PK_TRY(json::String(object, "root"));
+  request.metadata = PK_TRY(json::String(object, "metadata"));
+  request.memory_bytes = PK_TRY(json::Int64(object, "memory-bytes"));
   if (const auto path = PK_TRY(json::OptionalString(object, "path"))) {
-    request.work = ReadFile{
-        .path = *path, .input = PK_TRY(ParseInputJson(*PK_TRY(json::Object(object, "input"))))};
+    datafile::InputOptions input = PK_TRY(ParseInputJson(*PK_TRY(json::Object(object, "input"))));
+    request.work = ReadFile{.path = *path, .input = std::move(input)};
   } else if (const auto sql = PK_TRY(json::OptionalString(object, "sql"))) {
     request.work = PK_TRY(ParseQuery(object, *sql));
   } else {
-    request.work = Rewrite{.group = PK_TRY(json::String(object, "group")),
-                           .target_file_bytes = PK_TRY(json::Int64(object, "target-file-bytes"))};
+    Rewrite rewrite;
+    rewrite.group = PK_TRY(json::String(object, "group"));
+    rewrite.target_file_bytes = PK_TRY(json::Int64(object, "target-file-bytes"));
+    request.work = std::move(rewrite);
   }
   return request;
 }
@@ -119,15 +121,15 @@ Result<std::optional<Error>> ParseError(const bj::object& object) {
 }
 
 Result<Produced> ParseProducedObject(const bj::object& object) {
-  Produced produced{.source = {},
-                    .commit = {},
-                    .rows = PK_TRY(json::Int64(object, "rows")),
-                    .files = PK_TRY(json::Int64(object, "files")),
-                    .bytes = PK_TRY(json::Int64(object, "bytes"))};
+  Produced produced;
+  produced.rows = PK_TRY(json::Int64(object, "rows"));
+  produced.files = PK_TRY(json::Int64(object, "files"));
+  produced.bytes = PK_TRY(json::Int64(object, "bytes"));
   if (const bj::object* source = PK_TRY(json::OptionalObject(object, "source"))) {
-    produced.source = SourceIdentity{.path = PK_TRY(json::String(*source, "path")),
-                                     .size = PK_TRY(json::Int64(*source, "size")),
-                                     .modified_ns = PK_TRY(json::Int64(*source, "modified-ns"))};
+    SourceIdentity& identity = produced.source.emplace();
+    identity.path = PK_TRY(json::String(*source, "path"));
+    identity.size = PK_TRY(json::Int64(*source, "size"));
+    identity.modified_ns = PK_TRY(json::Int64(*source, "modified-ns"));
   }
   if (const auto commit = PK_TRY(json::OptionalString(object, "commit"))) {
     produced.commit = PK_TRY(iceberg::ParseTableCommit(*commit));

@@ -36,7 +36,7 @@ class Run {
     auto outcome = OutcomeOfAll();
     if (!outcome.ok()) return attempt_.FailWithLog(FailureOf(outcome.error()));
     summary_ = "all parts are committed";
-    return Commit(std::move(outcome));
+    return Commit(outcome);
   }
 
  private:

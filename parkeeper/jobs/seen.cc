@@ -26,8 +26,10 @@ struct Marker {
 Result<Marker> DecodeMarker(std::string_view text) {
   const bj::value value = PK_TRY(json::Parse(text));
   const bj::object& object = *PK_TRY(json::AsObject(value, "a marker"));
-  return Marker{.queue = PK_TRY(json::String(object, "queue")),
-                .task = PK_TRY(Uuid::Parse(PK_TRY(json::String(object, "task"))))};
+  Marker marker;
+  marker.queue = PK_TRY(json::String(object, "queue"));
+  marker.task = PK_TRY(Uuid::Parse(PK_TRY(json::String(object, "task"))));
+  return marker;
 }
 
 std::string DigestOf(const SourceIdentity& source) {

@@ -91,7 +91,7 @@ class News {
         const auto change = feed->Next(feeds_.size() == 1 ? until : clock.Now() + kTurn, stop);
         if (!change.ok()) {
           // What the feed cannot tell, because snapshots have expired, the table itself tells.
-          const Error error = change.error();
+          const Error& error = change.error();
           feeds_.erase(key);
           const bool looks_itself = error.code() == ErrorCode::kCancelled ||
                                     error.code() == ErrorCode::kFailedPrecondition;

@@ -78,8 +78,8 @@ class Working {
     // Seen by others from now on.
     PK_TRY(worker_.Heartbeat());
     {
-      const auto beats = Start("beats", [this](std::stop_token over) { Beat(std::move(over)); });
-      const auto care = Start("care", [this](std::stop_token over) { Care(std::move(over)); });
+      const auto beats = Start("beats", [this](const std::stop_token& over) { Beat(over); });
+      const auto care = Start("care", [this](const std::stop_token& over) { Care(over); });
       std::vector<std::unique_ptr<Task>> slots;
       for (int i = 0; i < options_.slots; ++i) {
         slots.push_back(Start("slot", [this](std::stop_token) { Serve(); }));

@@ -144,15 +144,12 @@ std::set<size_t> ColumnsToRead(const QueryTable& table) {
 
 // With its names and, where the query says AT, the snapshot.
 Result<QueryTable> TableAt(Engine& engine, const TableReference& reference) {
-  QueryTable table{
-      .name = reference.parts,
-      .state = {.metadata = nullptr, .snapshot = PK_TRY(SnapshotOf(engine, reference))},
-      .at = reference.travel != TableReference::Travel::kNone,
-      .schema = nullptr,
-      .schema_name = SchemaNameOf(reference.parts),
-      .view_name = {},
-      .columns = {},
-      .filter = iceberg::False{}};
+  QueryTable table;
+  table.name = reference.parts;
+  table.state.snapshot = PK_TRY(SnapshotOf(engine, reference));
+  table.at = reference.travel != TableReference::Travel::kNone;
+  table.schema_name = SchemaNameOf(reference.parts);
+  table.filter = iceberg::False{};
   table.view_name = table.name.back() + AtText(table);
   return table;
 }

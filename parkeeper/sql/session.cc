@@ -49,8 +49,10 @@ class DuckSession final : public Session {
   Result<QueryShape> Describe(std::string_view text) override {
     const Statement statement = PK_TRY(Read(text));
     const std::string plan = PK_TRY(PlanOverStandIns(*engine_, stand_ins_, *query_));
-    return QueryShape{.tables = PK_TRY(TableShapes(*engine_, statement, *query_, plan)),
-                      .columns = PK_TRY(ColumnsOf(*engine_, query_->text))};
+    QueryShape shape;
+    shape.tables = PK_TRY(TableShapes(*engine_, statement, *query_, plan));
+    shape.columns = PK_TRY(ColumnsOf(*engine_, query_->text));
+    return shape;
   }
 
  private:

@@ -201,8 +201,11 @@ Result<Statement> ReadStatement(Engine& engine, std::string_view text) {
                                        statements->size())));
   Collector collector(text);
   PK_TRY(collector.Visit(statements->front()));
-  return Statement{
-      .text = std::string(text), .tree = *rows[0][0], .tables = PK_TRY(collector.Finish())};
+  Statement statement;
+  statement.text = std::string(text);
+  statement.tree = *rows[0][0];
+  statement.tables = PK_TRY(collector.Finish());
+  return statement;
 }
 
 std::string Renamed(const Statement& statement,

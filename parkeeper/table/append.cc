@@ -141,14 +141,15 @@ Result<AppendedFiles> WriteDataFiles(storage::Storage& storage,
   const int threads = options.writers > 0 ? options.writers : AvailableCores();
   AppendedFiles result;
   result.oldest_file_ms = clock.WallMs();
-  PartitionedWriter writer(
-      storage, metadata,
-      {.parquet = PK_TRY(datafile::WriterOptionsFrom(metadata.properties, metadata.schema())),
-       .target_file_bytes = PK_TRY(TargetFileBytes(metadata, options.target_file_bytes)),
-       .memory_bytes = std::max<int64_t>(options.memory_bytes, 0),
-       .lanes = threads,
-       .stop = options.stop},
-      ids);
+  auto parquet = PK_TRY(datafile::WriterOptionsFrom(metadata.properties, metadata.schema()));
+  const int64_t target_bytes = PK_TRY(TargetFileBytes(metadata, options.target_file_bytes));
+  PartitionedWriter writer(storage, metadata,
+                           {.parquet = std::move(parquet),
+                            .target_file_bytes = target_bytes,
+                            .memory_bytes = std::max<int64_t>(options.memory_bytes, 0),
+                            .lanes = threads,
+                            .stop = options.stop},
+                           ids);
   Appending appending(next, options, writer, metadata.schema());
   Result<> done = ParallelFor(size_t(threads), threads, [&](size_t) { return appending.Work(); });
   if (done.ok()) done = writer.FinishAll(threads);

@@ -54,9 +54,10 @@ Result<CompactionGroup> ParseCompactionGroup(std::string_view text) {
     const bj::array* file = value.if_array();
     PK_CHECK(file != nullptr && file->size() == 3,
              Corrupt("a file of a compaction group is not location, bytes and rows"));
-    group.files.push_back({.location = folder + PK_TRY(json::AsString((*file)[0], "location")),
-                           .bytes = PK_TRY(json::AsInt64((*file)[1], "bytes")),
-                           .rows = PK_TRY(json::AsInt64((*file)[2], "rows"))});
+    auto& added = group.files.emplace_back();
+    added.location = folder + PK_TRY(json::AsString((*file)[0], "location"));
+    added.bytes = PK_TRY(json::AsInt64((*file)[1], "bytes"));
+    added.rows = PK_TRY(json::AsInt64((*file)[2], "rows"));
   }
   return group;
 }

@@ -156,10 +156,9 @@ Result<PreparedDelete> PrepareDelete(storage::Storage& storage,
   PK_CHECK(isolation == "serializable" || isolation == "snapshot",
            InvalidArgument(fmt::format("property {} must be serializable or snapshot, not '{}'",
                                        kIsolationProperty, isolation)));
-  const ScanRequest request{.filter = filter,
-                            .columns = PK_TRY(ColumnsOf(filter, metadata.schema())),
-                            .snapshot = {},
-                            .limit = {}};
+  ScanRequest request;
+  request.filter = filter;
+  request.columns = PK_TRY(ColumnsOf(filter, metadata.schema()));
   ScanPlan plan = PK_TRY(PlanScan(storage, metadata, request, {.threads = options.threads}));
   const auto base = plan.snapshot_id;
   Deleting deleting(storage, metadata, std::move(plan), options);

@@ -69,12 +69,12 @@ class History {
   Result<Loaded> Earlier(const TableMetadata& where) {
     const auto& log = where.metadata_log;
     PK_CHECK(!log.empty() && child_ != nullptr, Gone("no earlier metadata is known"));
-    const Loaded oldest = PK_TRY(Load(log.front().metadata_file));
+    Loaded oldest = PK_TRY(Load(log.front().metadata_file));
     if (Lists(*oldest) || IsLater(*oldest)) return oldest;
     // It came, and got its child, between this one and `where`.
     for (size_t before = 0, after = log.size(); after - before > 1;) {
       const size_t middle = before + (after - before) / 2;
-      const Loaded between = PK_TRY(Load(log[middle].metadata_file));
+      Loaded between = PK_TRY(Load(log[middle].metadata_file));
       if (Lists(*between)) return between;
       (IsLater(*between) ? after : before) = middle;
     }

@@ -10,7 +10,6 @@
 namespace pk::table {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::IsError;
 using testing::IsErrorWith;
 using testing::IsOk;

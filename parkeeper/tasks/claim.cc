@@ -277,7 +277,8 @@ Result<> Worker::State::Adopt(const std::string& guid, size_t capacity,
     const auto node = PK_TRY(coordination::NodeOf(std::move(replies[i])));
     if (!node) continue;
     const ClaimNode claim = PK_TRY(DecodeClaim(node->value).With(requests[i].path));
-    taken.push_back({claim.queue, PK_TRY(ParseClaimName(unknown[i]))});
+    const ClaimKey key = PK_TRY(ParseClaimName(unknown[i]));
+    taken.push_back({claim.queue, key});
   }
   return Hold(guid, taken, claims, backoff);
 }

@@ -104,10 +104,12 @@ Result<Offer> ParseOffer(std::string_view name) {
   PK_CHECK(
       name.size() > kAttempt && name[1] == '-' && name[kId - 1] == '-' && name[kAttempt - 1] == '-',
       Corrupt(fmt::format("'{}' is no name of an offered task", name)));
-  return Offer{.priority = int32_t(PK_TRY(ParseNumber(name.substr(0, 1), name))),
-               .due_ms = PK_TRY(ParseNumber(name.substr(2, kId - 3), name)),
-               .id = PK_TRY(Uuid::Parse(name.substr(kId, kUuidLength))),
-               .attempt = int32_t(PK_TRY(ParseNumber(name.substr(kAttempt), name)))};
+  Offer offer;
+  offer.priority = int32_t(PK_TRY(ParseNumber(name.substr(0, 1), name)));
+  offer.due_ms = PK_TRY(ParseNumber(name.substr(2, kId - 3), name));
+  offer.id = PK_TRY(Uuid::Parse(name.substr(kId, kUuidLength)));
+  offer.attempt = int32_t(PK_TRY(ParseNumber(name.substr(kAttempt), name)));
+  return offer;
 }
 
 std::string OfferPath(const Task& task) {
@@ -125,8 +127,10 @@ std::string ClaimName(const Uuid& id, int32_t attempt) {
 Result<ClaimKey> ParseClaimName(std::string_view name) {
   PK_CHECK(name.size() > kUuidLength + 1 && name[kUuidLength] == '-',
            Corrupt(fmt::format("'{}' is no name of a claim", name)));
-  return ClaimKey{.id = PK_TRY(Uuid::Parse(name.substr(0, kUuidLength))),
-                  .attempt = int32_t(PK_TRY(ParseNumber(name.substr(kUuidLength + 1), name)))};
+  ClaimKey key;
+  key.id = PK_TRY(Uuid::Parse(name.substr(0, kUuidLength)));
+  key.attempt = int32_t(PK_TRY(ParseNumber(name.substr(kUuidLength + 1), name)));
+  return key;
 }
 
 std::string ClaimPath(std::string_view worker, const Uuid& id, int32_t attempt) {
@@ -158,10 +162,11 @@ std::string Encode(const QueueNode& node) {
 Result<QueueNode> DecodeQueue(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "queue node"));
   const bj::object& object = value.get_object();
-  QueueNode node{.guid = PK_TRY(json::String(object, "guid")),
-                 .state = PK_TRY(ParseQueueState(PK_TRY(json::String(object, "state")))),
-                 .shards = PK_TRY(json::Int32(object, "shards")),
-                 .retention = PK_TRY(Milliseconds(object, "retention-ms"))};
+  QueueNode node;
+  node.guid = PK_TRY(json::String(object, "guid"));
+  node.state = PK_TRY(ParseQueueState(PK_TRY(json::String(object, "state"))));
+  node.shards = PK_TRY(json::Int32(object, "shards"));
+  node.retention = PK_TRY(Milliseconds(object, "retention-ms"));
   PK_CHECK(node.shards >= 1, Corrupt("queue node: it has no shards"));
   return node;
 }
@@ -252,8 +257,9 @@ std::string Encode(const AliveNode& node) {
 Result<AliveNode> DecodeAlive(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "worker node"));
   const bj::object& object = value.get_object();
-  AliveNode node{.name = PK_TRY(json::String(object, "name")),
-                 .at_ms = PK_TRY(json::Int64(object, "at-ms"))};
+  AliveNode node;
+  node.name = PK_TRY(json::String(object, "name"));
+  node.at_ms = PK_TRY(json::Int64(object, "at-ms"));
   if (const bj::object* labels = PK_TRY(json::OptionalObject(object, "labels"))) {
     for (const auto& label : *labels) {
       node.labels.emplace(label.key(), PK_TRY(json::AsString(label.value(), label.key())));
@@ -261,9 +267,10 @@ Result<AliveNode> DecodeAlive(std::string_view text) {
   }
   for (const auto& member : *PK_TRY(json::Object(object, "claims"))) {
     const bj::object& claim = *PK_TRY(json::AsObject(member.value(), member.key()));
-    AliveNode::Progress progress{.since_ms = PK_TRY(json::Int64(claim, "since-ms")),
-                                 .limit_ms = PK_TRY(json::Int64(claim, "limit-ms")),
-                                 .note = PK_TRY(json::String(claim, "note"))};
+    AliveNode::Progress progress;
+    progress.since_ms = PK_TRY(json::Int64(claim, "since-ms"));
+    progress.limit_ms = PK_TRY(json::Int64(claim, "limit-ms"));
+    progress.note = PK_TRY(json::String(claim, "note"));
     const bj::value* fraction = claim.if_contains("fraction");
     if (fraction != nullptr && fraction->is_number()) {
       progress.fraction = fraction->to_number<double>();
@@ -302,10 +309,12 @@ std::string Encode(const NextNode& node) {
 Result<NextNode> DecodeNext(std::string_view text) {
   const bj::value value = PK_TRY(ParseNode(text, "waiting node"));
   const bj::object& object = value.get_object();
-  return NextNode{.queue = PK_TRY(json::String(object, "queue")),
-                  .shard = PK_TRY(json::Int32(object, "shard")),
-                  .offer = PK_TRY(ParseOffer(PK_TRY(json::String(object, "offer")))),
-                  .after = PK_TRY(Ids(object, "after"))};
+  NextNode node;
+  node.queue = PK_TRY(json::String(object, "queue"));
+  node.shard = PK_TRY(json::Int32(object, "shard"));
+  node.offer = PK_TRY(ParseOffer(PK_TRY(json::String(object, "offer"))));
+  node.after = PK_TRY(Ids(object, "after"));
+  return node;
 }
 
 }  // namespace pk::tasks

@@ -51,11 +51,13 @@ class HistoryFile {
 };
 
 inline Result<Invocation> ParseInvocation(const boost::json::object& event) {
-  return Invocation{.number = PK_TRY(json::Int64(event, "number")),
-                    .id = PK_TRY(Uuid::Parse(PK_TRY(json::String(event, "id")))),
-                    .file = PK_TRY(json::String(event, "file")),
-                    .doomed = PK_TRY(json::Bool(event, "doomed")),
-                    .repeated = PK_TRY(json::Bool(event, "repeated"))};
+  Invocation invocation;
+  invocation.number = PK_TRY(json::Int64(event, "number"));
+  invocation.id = PK_TRY(Uuid::Parse(PK_TRY(json::String(event, "id"))));
+  invocation.file = PK_TRY(json::String(event, "file"));
+  invocation.doomed = PK_TRY(json::Bool(event, "doomed"));
+  invocation.repeated = PK_TRY(json::Bool(event, "repeated"));
+  return invocation;
 }
 
 // What an earlier run of the writer left.
