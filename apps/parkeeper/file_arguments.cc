@@ -32,10 +32,13 @@ Result<datafile::InputOptions> FileArguments::Input() const {
 }
 
 void NewTableArguments::AddTo(CLI::App& command) {
-  command.add_flag("--create", create, "make the table when it is missing");
-  command.add_option("--partition-by", partition_by, "of a table that is made");
-  command.add_option("--sort-by", sort_by, "of a table that is made");
-  command.add_option("--property", properties, "of a table that is made: name=value");
+  CLI::Option* flag = command.add_flag("--create", create, "make the table when it is missing");
+  const auto of_new = [&](const char* name, auto& value, const char* what) {
+    command.add_option(name, value, what)->needs(flag);
+  };
+  of_new("--partition-by", partition_by, "of a table that is made");
+  of_new("--sort-by", sort_by, "of a table that is made");
+  of_new("--property", properties, "of a table that is made: name=value");
 }
 
 Result<std::map<std::string, std::string>> ParseProperties(const std::vector<std::string>& texts) {

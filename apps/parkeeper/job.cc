@@ -235,7 +235,10 @@ void AddJobCommand(CLI::App& app, const Global& global, Action& chosen) {
   list->fallthrough();
   list->footer("Examples:\n  parkeeper job list --last 10\n  parkeeper job list --all --json");
   CLI::Option* all = list->add_flag("--all", arguments->all, "all that are remembered");
-  list->add_option("--last", arguments->last, "so many")->capture_default_str()->excludes(all);
+  list->add_option("--last", arguments->last, "so many")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->excludes(all);
   list->callback([&chosen, &global, arguments] {
     chosen = [&global, arguments] { return List(global, *arguments); };
   });

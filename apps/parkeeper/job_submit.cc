@@ -89,7 +89,6 @@ Result<Job> PlanIngest(const OpenedJobs& opened, const Arguments& arguments) {
     job.plan = jobs::IngestPlan{.input = input};
     return job;
   }
-  PK_CHECK(arguments.settled_seconds >= 0, InvalidArgument("--settled must not be negative"));
   jobs::FollowFilesPlan plan{.patterns = {}, .input = input};
   plan.settled = std::chrono::seconds(arguments.settled_seconds);
   for (const std::string& pattern : arguments.files.files) {
@@ -140,13 +139,22 @@ Result<Job> PlanCompact(const OpenedJobs& opened, const Arguments& arguments) {
 
 using Planner = Result<Job> (*)(const OpenedJobs&, const Arguments&);
 
-Result<> Submit(const Global& global, const Arguments& arguments, Planner plan) {
-  OpenedJobs opened = PK_TRY(OpenJobs(global, !arguments.table.create));
-  Job job = PK_TRY(plan(opened, arguments));
+// Before anything is made.
+Result<> CheckOptions(const Arguments& arguments) {
+  const bool standing = arguments.follow || arguments.keep;
   PK_CHECK(
-      !arguments.wait || !job.standing(),
+      !arguments.wait || !standing,
       InvalidArgument("--wait: the job is there until it is cancelled; watch it with parkeeper "
                       "job show"));
+  PK_CHECK(arguments.settled_seconds >= 0, InvalidArgument("--settled must not be negative"));
+  if (arguments.table.create) PK_TRY(AbsolutePaths(arguments.files.files));
+  return {};
+}
+
+Result<> Submit(const Global& global, const Arguments& arguments, Planner plan) {
+  PK_TRY(CheckOptions(arguments));
+  OpenedJobs opened = PK_TRY(OpenJobs(global, !arguments.table.create));
+  Job job = PK_TRY(plan(opened, arguments));
   if (job.parts.empty()) {
     if (global.json) return PrintJson(bj::object{{"job", nullptr}, {"tasks", 0}});
     return Print(fmt::format("table {} needs no compaction", job.table));

@@ -11,7 +11,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 #include <cstdio>
+#include <span>
+#include <string>
 #include <thread>
+#include <utility>
 
 #include "parkeeper/coordination_zookeeper/frame_buffer_internal.h"
 #include "parkeeper/coordination_zookeeper/jute_internal.h"

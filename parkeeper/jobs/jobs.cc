@@ -333,9 +333,10 @@ Result<int64_t> Jobs::ForgetSources() {
   int64_t forgotten = 0;
   for (const std::string& name : names) {
     const auto key = PK_TRY(coordination::UnescapeSegment(name));
-    const auto feed = parts_.catalog.Follow(key, catalog::FromNow{});
-    if (feed.ok() || !IsGone(feed.error())) continue;
-    // Commits to it are rejected from now on, and its key is never used again.
+    // Not of a table that was dropped a moment ago: commits that wait in its queue take their
+    // markers away themselves, or they are not decided at all.
+    const auto driven = parts_.catalog.DriveQueue(key);
+    if (driven.ok() || !IsGone(driven.error())) continue;
     forgotten += PK_TRY(RemoveDigests(parts_, fmt::format("{}/{}", kSeenPath, name)));
   }
   return forgotten;

@@ -87,7 +87,7 @@ class Jobs {
   Result<std::vector<JobLog>> ListLogs(const Job& job);
   Result<std::string> ReadLog(const JobLog& log);
 
-  // Forgets which files are in tables that are gone. How many files.
+  // Forgets which files are in tables that are gone, a day or more after their drop. How many.
   Result<int64_t> ForgetSources();
 
   // Finishes what others left in the middle, commits in the queues of tables included; forgets jobs

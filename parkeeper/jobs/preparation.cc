@@ -56,7 +56,9 @@ class Preparer {
   Result<Preparation> operator()(const IngestPlan& plan) const {
     const SourceIdentity source = PK_TRY(IdentifySource(part_));
     const SeenSource seen = PK_TRY(LookUpSource(parts_, job_.table_key, source));
-    if (seen.state == SourceState::kIngested) return Skipped(WhyIngested(seen));
+    if (seen.state == SourceState::kIngested) {
+      return Skipped(fmt::format("task {} has brought the file", seen.by));
+    }
     auto preparation = To(ReadFile{.path = part_, .input = plan.input});
     preparation.source = source;
     if (seen.state == SourceState::kCommitting) {

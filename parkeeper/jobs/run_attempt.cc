@@ -19,16 +19,16 @@ class Run {
   explicit Run(Attempt& attempt) : attempt_(attempt), job_(attempt.job) {}
 
   AttemptEnd OfPart() {
-    do {
-      const Result<catalog::LoadedTable> table = attempt_.FindTable();
-      if (!table.ok()) return attempt_.FailWithLog(FailureOf(table.error()));
-      const Result<Preparation> preparation =
-          Prepare(attempt_.parts, job_, attempt_.part, *table, attempt_.options.memory_bytes);
-      if (!preparation.ok()) return attempt_.FailWithLog(FailureOf(preparation.error()));
-      if (preparation->skip) return Skip(*preparation->skip);
-      if (!preparation->later) return Make(*preparation, *table);
-      attempt_.worker.Report(attempt_.claim, {.note = "waits: " + *preparation->later});
-    } while (attempt_.Wait());
+    const Result<catalog::LoadedTable> table = attempt_.FindTable();
+    if (!table.ok()) return attempt_.FailWithLog(FailureOf(table.error()));
+    const Result<Preparation> preparation =
+        Prepare(attempt_.parts, job_, attempt_.part, *table, attempt_.options.memory_bytes);
+    if (!preparation.ok()) return attempt_.FailWithLog(FailureOf(preparation.error()));
+    if (preparation->skip) return Skip(*preparation->skip);
+    if (!preparation->later) return Make(*preparation, *table);
+    // Somebody claims it again, and looks again.
+    attempt_.worker.Report(attempt_.claim, {.note = "waits: " + *preparation->later});
+    attempt_.Wait();
     return attempt_.Release();
   }
   // The commit of what all parts wrote.
@@ -45,7 +45,6 @@ class Run {
     auto produced = attempt_.RunInProcess(preparation.request);
     if (!produced) return attempt_.Release();
     if (!produced->ok()) return FailedToProduce(produced->error());
-    source_ = (*produced)->source;
     written_ = (*produced)->commit;
     // In another session than that in which the work was begun, perhaps.
     if (attempt_.stop.stop_requested()) return ReleaseAndRemove();
@@ -60,9 +59,8 @@ class Run {
                            error.code() == ErrorCode::kFailedPrecondition;
     if (overtaken) return Skip(error.message());
     const Failure failure = FailureOf(error);
-    const bool for_good = failure.retry == tasks::Retry::kNever ||
-                          attempt_.claim.task.failures + 1 >= job_.most_failures;
     // Before the task is a dead letter, so that it is not submitted by whoever follows next.
+    const bool for_good = failure.retry == tasks::Retry::kNever;
     if (job_.follower && source_ && for_good) GiveUp(attempt_.parts, *job_.follower, *source_);
     return attempt_.FailWithLog(failure);
   }
@@ -125,11 +123,6 @@ class Run {
     for (bool repeated = false;;) {
       const auto completed = Complete(attempt_.parts, attempt_.worker, attempt_.claim,
                                       job_.table_key, *outcome, repeated);
-      if (completed.ok() && completed->how == Completion::kRefused && source_) {
-        if (const auto ended = AfterRefusal()) return *ended;
-        repeated = true;
-        continue;
-      }
       if (completed.ok()) return FinishAs(*completed);
       const Error& error = completed.error();
       if (!IsPassing(error.code())) return FailAndRemove(FailureOf(error), error.code());
@@ -138,23 +131,6 @@ class Run {
       in_doubt_ = repeated;
       if (!attempt_.Wait()) return ReleaseAndRemove();
     }
-  }
-
-  // Another task has brought the file, or is about to. nullopt: it was not committed, so it is up
-  // to this one after all.
-  std::optional<AttemptEnd> AfterRefusal() {
-    while (attempt_.Wait()) {
-      const auto seen = LookUpSource(attempt_.parts, job_.table_key, *source_);
-      if (!seen.ok() && !IsPassing(seen.error().code())) {
-        return FailAndRemove(FailureOf(seen.error()), seen.error().code());
-      }
-      if (!seen.ok() || seen->state == SourceState::kCommitting) continue;
-      if (seen->state == SourceState::kNew) return std::nullopt;
-      const AttemptEnd ended = Skip(WhyIngested(*seen));
-      if (ended == AttemptEnd::kSkipped) RemoveWritten();
-      return ended;
-    }
-    return ReleaseAndRemove();
   }
 
   AttemptEnd FinishAs(const Completed& completed) {
@@ -171,7 +147,10 @@ class Run {
         RemoveWritten();
         return AttemptEnd::kLost;
       case Completion::kRefused:
-        return FailAndRemove({"something else was done meanwhile"}, ErrorCode::kAlreadyExists);
+        // Another task has brought the file, or is about to: who claims this one next finds out. It
+        // is no failure, and the claim must end before a late copy of the request comes.
+        attempt_.Keep("another task has brought the file meanwhile");
+        return ReleaseAndRemove();
     }
     return AttemptEnd::kLost;
   }
@@ -208,7 +187,7 @@ class Run {
 
   Attempt& attempt_;
   const Job& job_;
-  std::optional<SourceIdentity> source_;
+  std::optional<SourceIdentity> source_;  // before it was read
   std::optional<TableCommit> written_;
   std::string summary_;
   bool in_doubt_ = false;

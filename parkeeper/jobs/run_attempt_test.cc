@@ -32,20 +32,31 @@ struct Before {
 
 class InterruptedCoordinator final : public testing::ForwardingCoordinator {
  public:
-  InterruptedCoordinator(std::unique_ptr<Coordinator> inner, Before& before)
-      : ForwardingCoordinator(std::move(inner)), before_(before) {}
+  using Hold = std::function<void(const Transaction&)>;
+  InterruptedCoordinator(std::unique_ptr<Coordinator> inner, Before& before, Hold& hold,
+                         std::function<void()>& release)
+      : ForwardingCoordinator(std::move(inner)), before_(before), hold_(hold), release_(release) {}
 
   Result<CommitOutcome> Commit(const Transaction& transaction) override {
     for (const auto& operation : transaction.operations()) {
       const auto* create = std::get_if<coordination::CreateOperation>(&operation);
       const bool is_it = create != nullptr && create->path == before_.path;
       if (is_it && before_.happens) std::exchange(before_.happens, nullptr)();
+      if (is_it && hold_) {
+        std::exchange(hold_, nullptr)(transaction);
+        return OutcomeUnknown("held");
+      }
+      // The first one that offers a task.
+      const bool offers = create != nullptr && create->path.starts_with("/tasks/q/");
+      if (offers && release_) std::exchange(release_, nullptr)();
     }
     return ForwardingCoordinator::Commit(transaction);
   }
 
  private:
   Before& before_;
+  Hold& hold_;
+  std::function<void()>& release_;
 };
 
 // Something happens when it was waited on so often.
@@ -75,10 +86,15 @@ class AttemptTest : public JobsInMemory {
     worker_.emplace(attempt_sessions_, *storage_, "w", options);
   }
 
-  tasks::ClaimedTask ClaimOne() {
-    const auto claims = worker_->Claim({kDefaultQueue}, 1);
-    EXPECT_TRUE(claims.ok() && claims->size() == 1);
-    return claims.ok() && !claims->empty() ? claims->front() : tasks::ClaimedTask();
+  // Of any task, or of this one.
+  tasks::ClaimedTask ClaimOne(std::optional<Uuid> id = {}) {
+    const auto claims = worker_->Claim({kDefaultQueue}, 10);
+    EXPECT_THAT(claims, IsOk());
+    for (const tasks::ClaimedTask& claim : *claims) {
+      if (!id || claim.task.id() == *id) return claim;
+    }
+    ADD_FAILURE() << "nothing to claim";
+    return {};
   }
 
   // Of a program that says what is in the file.
@@ -90,6 +106,13 @@ class AttemptTest : public JobsInMemory {
                                  .drain = drain_.get_token()};
     const std::stop_token stop;
     return RunAttempt({*attempt_parts_, *worker_, claim, options, stop});
+  }
+
+  static void RemoveAll(Coordinator& session, const std::string& path) {
+    const auto children = session.List(path);
+    ASSERT_THAT(children, IsOk());
+    for (const std::string& child : *children) RemoveAll(session, path + "/" + child);
+    ASSERT_THAT(session.Remove(path, coordination::kAnyVersion), IsOk());
   }
 
   // Old enough for any clock.
@@ -142,10 +165,13 @@ class AttemptTest : public JobsInMemory {
 
   testing::TempFolder folder_;
   Before before_;
+  InterruptedCoordinator::Hold hold_;
+  std::function<void()> release_;
   CountingClock attempt_clock_;
   std::stop_source drain_;
   coordination::SessionSource attempt_sessions_{[this]() -> Result<std::unique_ptr<Coordinator>> {
-    return std::make_unique<InterruptedCoordinator>(coordination::OpenMemory(tree_), before_);
+    return std::make_unique<InterruptedCoordinator>(coordination::OpenMemory(tree_), before_, hold_,
+                                                    release_);
   }};
   std::unique_ptr<catalog::Catalog> attempt_catalog_;
   std::optional<JobsParts> attempt_parts_;
@@ -175,7 +201,9 @@ class TwoOfOneFile : public AttemptTest {
     EXPECT_THAT((*sessions_.Get())->Commit(step.transaction), IsOk());
     return step;
   }
-  void Decide(const std::vector<coordination::Operation>& operations, bool committed) {
+  // With `marker` false a rejection leaves it there.
+  void Decide(const std::vector<coordination::Operation>& operations, bool committed,
+              bool marker = true) {
     Transaction decision;
     for (const auto& operation : operations) {
       if (const auto* set = std::get_if<coordination::SetOperation>(&operation)) {
@@ -187,8 +215,22 @@ class TwoOfOneFile : public AttemptTest {
         decision.Remove(remove.path, remove.version);
       }
     }
-    if (!committed) decision.Remove(marker_, coordination::kAnyVersion);
+    if (!committed && marker) decision.Remove(marker_, coordination::kAnyVersion);
     EXPECT_THAT((*sessions_.Get())->Commit(decision), IsOk());
+  }
+  AttemptEnd AttemptAgain() {
+    second_ = ClaimOne(second_.task.id());
+    return Attempt(second_);
+  }
+  int DataFiles() {
+    int count = 0;
+    const auto listed = storage_->List(Table().metadata->location + "/data",
+                                       [&](const storage::FileStatus&) -> Result<> {
+                                         ++count;
+                                         return {};
+                                       });
+    EXPECT_THAT(listed, IsOk());
+    return count;
   }
   void ExpectThatTheSecondIsDoneWithoutAFailure(int64_t rows) {
     EXPECT_EQ(TaskOf(second_).error, "");
@@ -202,37 +244,64 @@ class TwoOfOneFile : public AttemptTest {
   tasks::ClaimedTask first_, second_;
 };
 
-TEST_F(TwoOfOneFile, TheOneThatIsLateWithItsRowsWaitsAndIsDoneWithoutThem) {
-  before_ = {marker_, [&] {
-               const auto step = HandOver();
-               attempt_clock_.At(3, [&, step] { Decide(step.links.if_committed, true); });
-             }};
-  EXPECT_EQ(Attempt(second_), AttemptEnd::kSkipped);
+TEST_F(TwoOfOneFile, TheOneThatIsLateWithItsRowsIsDoneWithoutThem) {
+  std::optional<tasks::CommittingStep> first;
+  before_ = {marker_, [&] { first = HandOver(); }};
+  EXPECT_EQ(Attempt(second_), AttemptEnd::kReleased);
+  EXPECT_EQ(DataFiles(), 0);
+  // Undecided still, and then decided.
+  EXPECT_EQ(AttemptAgain(), AttemptEnd::kReleased);
+  Decide(first->links.if_committed, true);
+  EXPECT_EQ(AttemptAgain(), AttemptEnd::kSkipped);
   ExpectThatTheSecondIsDoneWithoutAFailure(0);  // those of the first were only said to be there
-  std::vector<std::string> left;
-  ASSERT_THAT(storage_->List(Table().metadata->location + "/data",
-                             [&](const storage::FileStatus& file) -> Result<> {
-                               left.push_back(file.location);
-                               return {};
-                             }),
-              IsOk());
-  EXPECT_TRUE(left.empty()) << left.front();
 }
 
 TEST_F(TwoOfOneFile, TheOneThatIsLateWithItsRowsBringsThemWhenTheOthersAreRejected) {
+  before_ = {marker_, [&] { Decide(HandOver().links.if_rejected, false, false); }};
+  EXPECT_EQ(Attempt(second_), AttemptEnd::kReleased);
+  EXPECT_EQ(DataFiles(), 0);
+  Decide({}, false);
+  Produce(path_);
+  EXPECT_EQ(AttemptAgain(), AttemptEnd::kDone);
+  ExpectThatTheSecondIsDoneWithoutAFailure(3);
+  EXPECT_EQ(DataFiles(), 1);
+}
+
+TEST_F(TwoOfOneFile, ALateCopyOfARefusedRequestFindsTheClaimEnded) {
+  std::optional<Transaction> late;
   before_ = {marker_, [&] {
-               const auto step = HandOver();
-               attempt_clock_.At(3, [&, step] { Decide(step.links.if_rejected, false); });
+               Decide(HandOver().links.if_rejected, false, false);
+               hold_ = [&](const Transaction& transaction) { late = transaction; };
              }};
-  EXPECT_EQ(Attempt(second_), AttemptEnd::kDone);
+  EXPECT_EQ(Attempt(second_), AttemptEnd::kReleased);
+  EXPECT_EQ(DataFiles(), 0);
+  Decide({}, false);
+  ASSERT_TRUE(late.has_value());
+  EXPECT_THAT((*sessions_.Get())->Commit(*late), IsOk());
+  EXPECT_EQ(TaskOf(second_).state, TaskState::kOpen);
+  Produce(path_);
+  EXPECT_EQ(AttemptAgain(), AttemptEnd::kDone);
   ExpectThatTheSecondIsDoneWithoutAFailure(3);
 }
 
-TEST_F(TwoOfOneFile, TheOneThatComesLaterWaitsUntilTheOtherIsDecided) {
-  const auto step = HandOver();
-  attempt_clock_.At(3, [&] { Decide(step.links.if_rejected, false); });
-  EXPECT_EQ(Attempt(second_), AttemptEnd::kDone);
+TEST_F(TwoOfOneFile, ALateCopyThatIsAppliedKeepsItsFiles) {
+  std::optional<Transaction> late;
+  before_ = {marker_, [&] {
+               Decide(HandOver().links.if_rejected, false, false);
+               hold_ = [&](const Transaction& transaction) { late = transaction; };
+             }};
+  // Before the claim is given back.
+  release_ = [&] {
+    Decide({}, false);
+    ASSERT_TRUE(late.has_value());
+    EXPECT_THAT((*sessions_.Get())->Commit(*late), IsOk());
+    EXPECT_EQ(TaskOf(second_).state, TaskState::kCommitting);
+  };
+  EXPECT_EQ(Attempt(second_), AttemptEnd::kLost);
+  // Under a clock that does not wait this gives up before whoever decides has got there.
+  for (int i = 0; i < 10'000 && !attempt_catalog_->DriveQueue(Table().key).ok(); ++i) continue;
   ExpectThatTheSecondIsDoneWithoutAFailure(3);
+  EXPECT_EQ(DataFiles(), 1);
 }
 
 TEST_F(AttemptTest, AFollowerThatMeetsAFullQueueSubmitsWhatItFoundAsOneJob) {
@@ -262,6 +331,48 @@ TEST_F(AttemptTest, AFollowerThatMeetsAFullQueueSubmitsWhatItFoundAsOneJob) {
   EXPECT_EQ(found[1].parts, std::vector{std::string(folder_ / "b.csv")});
 }
 
+TEST_F(AttemptTest, AFollowerWhoseJobIsCancelledBeforeItIsWholeGoesOn) {
+  auto queues = parts_->queues();
+  ASSERT_THAT(queues.CreateQueue(kDefaultQueue, {.shards = 1}), IsOk());
+  Follow();
+  const auto claim = ClaimOne();
+  std::vector<tasks::SubmitRequest> others;
+  for (int i = 0; i < tasks::kMostReadyInShard; ++i) {
+    others.push_back({.id = SystemIds().NewUuid7(clock_), .kind = "other"});
+  }
+  ASSERT_THAT(queues.SubmitBatch(kDefaultQueue, others), IsOk());
+  MakeFile("a.csv");
+  attempt_clock_.At(100, [&] {
+    EXPECT_THAT(jobs_->Cancel(FoundByFollowers().at(0).id), IsOk());
+    for (int i = 0; i < 10; ++i) {
+      EXPECT_THAT(queues.Cancel(kDefaultQueue, others[size_t(i)].id), IsOk());
+    }
+    MakeFile("b.csv");
+  });
+  attempt_clock_.At(200, [&] { drain_.request_stop(); });
+  EXPECT_EQ(Attempt(claim), AttemptEnd::kReleased);
+  const auto found = FoundByFollowers();
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].state, JobState::kCancelled);
+  EXPECT_EQ(found[1].parts, std::vector{std::string(folder_ / "b.csv")});
+}
+
+TEST_F(AttemptTest, AFollowerTakesAFileAgainThatFailedOnlyBecauseStorageWasAway) {
+  const Job follower = Follow();
+  const auto claim = ClaimOne();
+  const std::string path = MakeFile("a.csv");
+  attempt_clock_.At(5, [&] { drain_.request_stop(); });
+  EXPECT_EQ(Attempt(claim), AttemptEnd::kReleased);
+  std::ofstream(folder_ / "reply") << R"({"error": {"code": "unavailable", "message": "away"}})";
+  const Uuid task = TaskIdOf(FoundByFollowers().at(0).id, 0);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(Attempt(ClaimOne(task)), AttemptEnd::kFailed);
+    attempt_clock_.Advance(std::chrono::minutes(1));
+  }
+  EXPECT_EQ(parts_->queues().Find(kDefaultQueue, task)->state, TaskState::kDead);
+  EXPECT_TRUE(IsNews(*parts_, follower.id, Table().key, *IdentifySource(path)).value());
+}
+
 TEST_F(AttemptTest, AFollowerThatTakesOverLeavesFilesAloneThatFailedForGood) {
   const Job follower = Follow();
   const auto claim = ClaimOne();
@@ -273,8 +384,8 @@ TEST_F(AttemptTest, AFollowerThatTakesOverLeavesFilesAloneThatFailedForGood) {
   // Its task cannot read it.
   drain_ = {};
   std::ofstream(folder_ / "reply") << R"({"error": {"code": "corrupt", "message": "torn"}})";
-  std::vector<tasks::ClaimedTask> claims;
-  for (int i = 0; i < 2; ++i) claims.push_back(ClaimOne());
+  const auto claims = worker_->Claim({kDefaultQueue}, 2).value();
+  ASSERT_EQ(claims.size(), 2u);
   const bool first_is_ingest = claims[0].task.request.kind == KindOf(IngestPlan{});
   EXPECT_EQ(Attempt(claims[first_is_ingest ? 0 : 1]), AttemptEnd::kFailed);
   EXPECT_EQ(TaskOf(claims[first_is_ingest ? 0 : 1]).state, TaskState::kDead);
@@ -309,6 +420,13 @@ TEST_F(AttemptTest, WhichFilesAreInATableIsForgottenWithIt) {
   }
   EXPECT_EQ(jobs_->ForgetSources().value(), 0);
   ASSERT_THAT(catalog_->DropTable({{{"ns"}}, "gone"}, false), IsOk());
+  // Its head stays for a while, and commits may wait in its queue.
+  EXPECT_EQ(jobs_->ForgetSources().value(), 0);
+  const auto folders = session.List("/t").value();
+  for (const std::string& folder : folders) {
+    const std::string head = fmt::format("/t/{}/{}", folder, gone);
+    if (session.Find(head)->has_value()) RemoveAll(session, head);
+  }
   EXPECT_EQ(jobs_->ForgetSources().value(), 1'200);
   EXPECT_EQ(session.List(kSeenPath)->size(), 1u);
   EXPECT_EQ(jobs_->ForgetSources().value(), 0);

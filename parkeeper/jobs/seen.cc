@@ -57,10 +57,6 @@ std::string EncodeMarker(const tasks::Task& task, const SourceIdentity& source) 
       bj::object{{"queue", task.queue}, {"task", task.id().ToString()}, {"source", source.path}});
 }
 
-std::string WhyIngested(const SeenSource& seen) {
-  return fmt::format("task {} has brought the file", seen.by);
-}
-
 Result<SeenSource> LookUpSource(const JobsParts& parts, std::string_view table_key,
                                 const SourceIdentity& source) {
   const std::string path = MarkerPath(table_key, source);

@@ -30,15 +30,12 @@ struct SeenSource {
   SourceState state = SourceState::kNew;
   std::string by;  // the task
 };
-// For people, why a file that is in the table is not brought again.
-std::string WhyIngested(const SeenSource& seen);
 // kCommitting stays so until somebody drives the table's queue; a worker that cares does.
 Result<SeenSource> LookUpSource(const JobsParts& parts, std::string_view table_key,
                                 const SourceIdentity& source);
 
-// A task of the file has failed for good, so the job that follows it shall not submit the file
-// again as it is. Best effort: else the file may become one more dead letter when another worker
-// follows.
+// The file cannot be read as the table wants it, so the job that follows it shall not submit it
+// again as it is. Best effort: else it may become one more dead letter when another worker follows.
 void GiveUp(const JobsParts& parts, const Uuid& follower, const SourceIdentity& source);
 // Whether the job that follows the file should submit it: it is not in the table, or on its way,
 // and was not given up. As far as a read tells that may be late: submitted again it does no harm.

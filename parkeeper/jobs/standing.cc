@@ -207,11 +207,26 @@ class FollowFiles {
     if (found_.empty()) found_ = PK_TRY(Find());
     if (found_.empty()) return {};
     if (!PK_TRY(attempt_.IsWanted())) return Cancelled("the job is cancelled");
-    PK_TRY(Jobs(attempt_.parts).Submit(JobOf(found_)));
+    const Result<Job> submitted = Jobs(attempt_.parts).Submit(JobOf(found_));
+    if (!submitted.ok() && !PK_TRY(IsCancelled(next_id_))) {
+      if (IsPassing(submitted.error().code())) return submitted.error();
+      // It may be the id that is refused: another one the next time.
+      found_.clear();
+      return Error(ErrorCode::kConflict, submitted.error().message());
+    }
     for (const SourceIdentity& source : found_) known_.insert(KeyOf(source));
     submitted_ += int64_t(found_.size());
     found_.clear();
     return {};
+  }
+
+  // By somebody who does not want its files, before all of it was there.
+  Result<bool> IsCancelled(const Uuid& id) {
+    const auto status = Jobs(attempt_.parts).Describe(id);
+    if (!status.ok() && status.error().code() == ErrorCode::kNotFound) return false;
+    PK_CHECK(status.ok(), status.error());
+    const JobState state = status->job.state;
+    return state == JobState::kCancelling || state == JobState::kCancelled;
   }
 
   // Of the files that are there, what is for one job.

@@ -29,8 +29,8 @@ class History {
     Walk(metadata_);
     Loaded earlier;
     while (!found_) {
-      PK_CHECK(at_, InvalidArgument(
-                        fmt::format("snapshot {} is no ancestor of the current one", from_)));
+      PK_CHECK(at_ && !passed_, InvalidArgument(fmt::format(
+                                    "snapshot {} is no ancestor of the current one", from_)));
       earlier = PK_TRY(Earlier(earlier == nullptr ? metadata_ : *earlier));
       Walk(*earlier);
     }
@@ -46,8 +46,9 @@ class History {
   void Walk(const TableMetadata& where) {
     std::unordered_map<int64_t, std::shared_ptr<const Snapshot>> listed;
     for (const auto& snapshot : where.snapshots) listed[snapshot->snapshot_id] = snapshot;
+    const auto from = listed.find(from_);
     // A parent is older; one that was damaged may be no parent.
-    for (size_t left = listed.size(); left > 0 && at_ && !found_; --left) {
+    for (size_t left = listed.size(); left > 0 && at_ && !found_ && !passed_; --left) {
       const auto snapshot = listed.find(*at_);
       if (snapshot == listed.end()) return;
       if (&where != &metadata_ && metadata_.FindSnapshot(*at_) == nullptr) {
@@ -56,12 +57,19 @@ class History {
       found_ = *at_ == from_;
       child_ = snapshot->second;
       at_ = child_->parent_id;
+      passed_ = !found_ && from != listed.end() && IsOlder(*child_, *from->second);
     }
   }
 
+  static bool IsOlder(const Snapshot& one, const Snapshot& other) {
+    if (one.sequence_number == 0) return one.timestamp_ms < other.timestamp_ms;
+    return one.sequence_number < other.sequence_number;
+  }
   bool Lists(const TableMetadata& where) const { return where.FindSnapshot(*at_) != nullptr; }
-  // It is of a time when the snapshot that is looked for had a child already.
+  // It is of a time when the snapshot that is looked for had a child already. Tables of version 1
+  // have no sequence numbers.
   bool IsLater(const TableMetadata& where) const {
+    if (child_->sequence_number == 0) return where.last_updated_ms >= child_->timestamp_ms;
     return where.last_sequence_number >= child_->sequence_number;
   }
 
@@ -104,6 +112,7 @@ class History {
   std::shared_ptr<const Snapshot> child_;                 // of it
   std::vector<std::shared_ptr<const Snapshot>> expired_;  // newest first
   bool found_ = false;
+  bool passed_ = false;  // it would have come by now
   int files_ = 0;
 };
 

@@ -30,6 +30,7 @@ class LongHistory : public ::testing::Test {
       ids_.push_back(table_.Append({R"({"id": )" + std::to_string(ids_.size()) + "}"}));
     }
     iceberg::AppendMetadataLog(metadata, location, metadata.last_updated_ms);
+    if (appends > 0) metadata.last_updated_ms = metadata.snapshots.back()->timestamp_ms;
     auto& snapshots = metadata.snapshots;
     if (snapshots.size() > most_) {
       snapshots.erase(snapshots.begin(), snapshots.end() - ptrdiff_t(most_));
@@ -93,6 +94,46 @@ TEST_F(OneSnapshotAVersion, KnowsNoSnapshotOfAnotherHistory) {
               IsError(ErrorCode::kInvalidArgument));
   EXPECT_THAT(WithHistorySince(table_.storage(), testing::MakeTable({}), 1),
               IsError(ErrorCode::kInvalidArgument));
+}
+
+TEST_F(OneSnapshotAVersion, IsNotLookedForBeforeItsTime) {
+  for (int i = 0; i < 60; ++i) AddVersion(1);
+  const int64_t abandoned = ids_[57];
+  table_.metadata().refs["main"].snapshot_id = ids_[55];  // rolled back
+  for (int version = 0; version < 40; ++version) {
+    ASSERT_THAT(table_.storage().Remove(LocationOf(version)), IsOk());
+  }
+  EXPECT_THAT(WithHistorySince(table_.storage(), table_.metadata(), abandoned),
+              IsError(ErrorCode::kInvalidArgument));
+}
+
+// As a table of format version 1: without sequence numbers.
+iceberg::TableMetadata AsVersion1(iceberg::TableMetadata metadata) {
+  metadata.format_version = 1;
+  metadata.last_sequence_number = 0;
+  for (auto& snapshot : metadata.snapshots) {
+    iceberg::Snapshot copy = *snapshot;
+    copy.sequence_number = 0;
+    snapshot = std::make_shared<const iceberg::Snapshot>(std::move(copy));
+  }
+  return metadata;
+}
+
+TEST_F(ManySnapshotsAVersion, IsReadBackWithoutSequenceNumbers) {
+  for (int i = 0; i < 40; ++i) AddVersion(1);
+  auto& storage = table_.storage();
+  for (int version = 0; version < versions_; ++version) {
+    const std::string location = LocationOf(version);
+    auto metadata = iceberg::ParseTableMetadata(*storage::ReadAll(storage, location)).value();
+    ASSERT_THAT(storage.Remove(location), IsOk());
+    ASSERT_THAT(storage::WriteIfAbsent(storage, location, ToJson(AsVersion1(metadata))), IsOk());
+  }
+  const auto now = AsVersion1(table_.metadata());
+  for (const size_t number : {36u, 34u, 33u, 20u, 0u}) {
+    const auto whole = WithHistorySince(storage, now, ids_[number]);
+    ASSERT_THAT(whole, IsOk());
+    EXPECT_THAT(iceberg::SnapshotsAfter(*whole, ids_[number], ids_.back()), IsOk());
+  }
 }
 
 TEST_F(ManySnapshotsAVersion, IsReadBackFromTheVersionsBetween) {

@@ -53,8 +53,15 @@ Result<std::vector<ClaimedTask>> Worker::State::Claim(const std::vector<std::str
   {
     std::lock_guard lock(mutex_);
     look = unsure_ || context_.options.clock->Now() - looked_ > kLookEvery;
+    // What another call is unsure of from now on is looked for by the next.
+    unsure_ = false;
   }
-  if (look) PK_TRY(Adopt(guid, capacity, claims, backoff));
+  const Result<> adopted = look ? Adopt(guid, capacity, claims, backoff) : Result<>();
+  if (!adopted.ok()) {
+    std::lock_guard lock(mutex_);
+    unsure_ = true;
+    return adopted.error();
+  }
   const Result<> claimed = ClaimFromAll(queues, capacity, claims, backoff);
   // What is claimed is held, whatever came then.
   if (!claimed.ok() && claims.empty()) return claimed.error();
@@ -260,7 +267,7 @@ Result<> Worker::State::Adopt(const std::string& guid, size_t capacity,
   const Coming coming(*this, paths, capacity);
   {
     std::lock_guard lock(mutex_);
-    unsure_ = coming.left_some();
+    unsure_ |= coming.left_some();
     looked_ = context_.options.clock->Now();
   }
   if (coming.empty()) return {};
