@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "tests/support/matchers.h"
 
@@ -50,6 +51,16 @@ TEST(Result, MovesWhatCannotBeCopied) {
   const auto use = [&]() -> Result<std::unique_ptr<const int>> { return PK_TRY(make()); };
   PK_ASSERT_OK(const std::unique_ptr<const int> seven, use());
   EXPECT_EQ(*seven, 7);
+}
+
+TEST(Result, GivesAValueThatOutlivesATemporary) {
+  const auto three = [] { return Result<std::vector<int>>(std::vector{1, 2, 3}); };
+  int sum = 0;
+  for (const int each : three().value()) sum += each;
+  for (const int each : *three()) sum += each;
+  EXPECT_EQ(sum, 12);
+  static_assert(std::is_same_v<decltype(three().value()), std::vector<int>>);
+  static_assert(std::is_same_v<decltype(*three()), std::vector<int>>);
 }
 
 TEST(Result, TakesWhateverConvertsToItsValue) {
