@@ -199,8 +199,9 @@ Result<Ending> RunContained(const ContainedCommand& command, std::stop_token sto
   if (process.handle().number() < 0) return SystemError("cannot watch a process", errno);
   const std::stop_callback wake(stop, [&] { eventfd_write(stopped.number(), 1); });
   Ending ending = Watch(process, command, files, stopped, stop);
-  // Between two looks.
-  if (SaidTooMuch(files)) ending.how = Ending::How::kTooMuch;
+  // Between two looks; what is kept of it would not be all.
+  const bool exited = ending.how == Ending::How::kExited;
+  if (exited && SaidTooMuch(files)) ending.how = Ending::How::kTooMuch;
   ending.out = PK_TRY(Contents(files.out, kMostSaidBytes));
   ending.err = PK_TRY(Contents(files.err, kMostErrorBytes));
   return ending;

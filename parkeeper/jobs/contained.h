@@ -37,7 +37,7 @@ struct Ending {
     kExited,   // by itself, with `code`
     kKilled,   // by signal `code`: a crash, or somebody from outside
     kTooLong,  // it took longer than it may, and was killed
-    kTooMuch,  // its output or its errors grew above what is kept of them, likewise
+    kTooMuch,  // its output or its errors grew above kMostSaidBytes, likewise if it was not over
     kStopped,  // because of the stop token, likewise
   };
   How how = How::kExited;

@@ -309,13 +309,14 @@ bool Jobs::MayBeForgotten(const Uuid& id) const {
 }
 
 Result<> Jobs::Forget(const Job& job) {
+  // While the job is there, so that it is tried again.
+  if (std::holds_alternative<FollowFilesPlan>(job.plan)) {
+    PK_TRY(RemoveDigests(parts_, fmt::format("{}/{}", kGivenUpPath, job.id.ToString())));
+  }
   PK_TRY(Repeat<Unit>(parts_, [&](Coordinator& session) -> Result<> {
     const Result<> removed = session.Remove(JobPath(job.id), coordination::kAnyVersion);
     return removed.ok() || IsGone(removed.error()) ? Result<>() : removed;
   }));
-  if (std::holds_alternative<FollowFilesPlan>(job.plan)) {
-    PK_TRY(RemoveDigests(parts_, fmt::format("{}/{}", kGivenUpPath, job.id.ToString())));
-  }
   // Nobody names the files any more.
   std::vector<std::string> locations;
   PK_TRY(parts_.storage.List(JobFolder(parts_.storage, job.id),

@@ -163,6 +163,25 @@ class AttemptTest : public JobsInMemory {
     return *submitted;
   }
 
+  // The claim of one who follows; there is no place for what he submits.
+  tasks::ClaimedTask FollowInAFullQueue() {
+    auto queues = parts_->queues();
+    EXPECT_THAT(queues.CreateQueue(kDefaultQueue, {.shards = 1}), IsOk());
+    Follow();
+    tasks::ClaimedTask claim = ClaimOne();
+    for (int i = 0; i < tasks::kMostReadyInShard; ++i) {
+      others_.push_back({.id = SystemIds().NewUuid7(clock_), .kind = "other"});
+    }
+    EXPECT_THAT(queues.SubmitBatch(kDefaultQueue, others_), IsOk());
+    return claim;
+  }
+  void MakeRoom() {
+    for (size_t i = 0; i < 10; ++i) {
+      EXPECT_THAT(parts_->queues().Cancel(kDefaultQueue, others_[i].id), IsOk());
+    }
+  }
+
+  std::vector<tasks::SubmitRequest> others_;
   testing::TempFolder folder_;
   Before before_;
   InterruptedCoordinator::Hold hold_;
@@ -305,22 +324,12 @@ TEST_F(TwoOfOneFile, ALateCopyThatIsAppliedKeepsItsFiles) {
 }
 
 TEST_F(AttemptTest, AFollowerThatMeetsAFullQueueSubmitsWhatItFoundAsOneJob) {
-  auto queues = parts_->queues();
-  ASSERT_THAT(queues.CreateQueue(kDefaultQueue, {.shards = 1}), IsOk());
-  Follow();
-  const auto claim = ClaimOne();
-  std::vector<tasks::SubmitRequest> others;
-  for (int i = 0; i < tasks::kMostReadyInShard; ++i) {
-    others.push_back({.id = SystemIds().NewUuid7(clock_), .kind = "other"});
-  }
-  ASSERT_THAT(queues.SubmitBatch(kDefaultQueue, others), IsOk());
+  const auto claim = FollowInAFullQueue();
   MakeFile("a.csv");
   attempt_clock_.At(100, [&] {
     EXPECT_EQ(FoundByFollowers().size(), 1u);
     MakeFile("b.csv");  // is found when the first job is there
-    for (int i = 0; i < 10; ++i) {
-      EXPECT_THAT(queues.Cancel(kDefaultQueue, others[size_t(i)].id), IsOk());
-    }
+    MakeRoom();
   });
   attempt_clock_.At(200, [&] { drain_.request_stop(); });
   EXPECT_EQ(Attempt(claim), AttemptEnd::kReleased);
@@ -332,21 +341,11 @@ TEST_F(AttemptTest, AFollowerThatMeetsAFullQueueSubmitsWhatItFoundAsOneJob) {
 }
 
 TEST_F(AttemptTest, AFollowerWhoseJobIsCancelledBeforeItIsWholeGoesOn) {
-  auto queues = parts_->queues();
-  ASSERT_THAT(queues.CreateQueue(kDefaultQueue, {.shards = 1}), IsOk());
-  Follow();
-  const auto claim = ClaimOne();
-  std::vector<tasks::SubmitRequest> others;
-  for (int i = 0; i < tasks::kMostReadyInShard; ++i) {
-    others.push_back({.id = SystemIds().NewUuid7(clock_), .kind = "other"});
-  }
-  ASSERT_THAT(queues.SubmitBatch(kDefaultQueue, others), IsOk());
+  const auto claim = FollowInAFullQueue();
   MakeFile("a.csv");
   attempt_clock_.At(100, [&] {
     EXPECT_THAT(jobs_->Cancel(FoundByFollowers().at(0).id), IsOk());
-    for (int i = 0; i < 10; ++i) {
-      EXPECT_THAT(queues.Cancel(kDefaultQueue, others[size_t(i)].id), IsOk());
-    }
+    MakeRoom();
     MakeFile("b.csv");
   });
   attempt_clock_.At(200, [&] { drain_.request_stop(); });
