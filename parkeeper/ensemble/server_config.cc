@@ -22,6 +22,9 @@ constexpr int kMaxSessionMs = 120'000;
 // ZooKeeper writes its log into files that it makes this large beforehand; its own 64 MB is a lot
 // for a test.
 constexpr int kLogFileKb = 4'096;
+// What serves connections. ZooKeeper's default takes a turn of its threads for each request; this
+// one takes all that have come, so that the stages after it work, and sync, in larger groups.
+constexpr std::string_view kConnections = "org.apache.zookeeper.server.NettyServerCnxnFactory";
 
 std::string Base64(const std::vector<uint8_t>& bytes) {
   static constexpr std::string_view kDigits =
@@ -56,7 +59,6 @@ std::string TlsText(const Settings& settings, std::string_view folder, int id) {
   return fmt::format(
       "secureClientPort={}\n"
       "secureClientPortAddress=127.0.0.1\n"
-      "serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\n"
       "authProvider.x509=org.apache.zookeeper.server.auth.X509AuthenticationProvider\n"
       "ssl.keyStore.location={}/server.pem\n"
       "ssl.trustStore.location={}/ca.pem\n"
@@ -145,6 +147,7 @@ std::string ConfigurationText(const Settings& settings, std::string_view folder,
       "initLimit={}\n"
       "syncLimit={}\n"
       "maxSessionTimeout={}\n"
+      "serverCnxnFactory={}\n"
       "maxClientCnxns=0\n"
       "admin.enableServer=false\n"
       "4lw.commands.whitelist=ruok,srvr,mntr,isro,wchs\n"
@@ -153,7 +156,7 @@ std::string ConfigurationText(const Settings& settings, std::string_view folder,
       "preAllocSize={}\n"
       "extendedTypesEnabled=true\n",
       PortsOf(settings, id).client, own, own, settings.tick_ms, kInitTicks, kSyncTicks,
-      kMaxSessionMs, kLogFileKb);
+      kMaxSessionMs, kConnections, kLogFileKb);
   if (!settings.super_digest.empty()) {
     text += fmt::format("DigestAuthenticationProvider.superDigest={}\n", settings.super_digest);
   }
@@ -171,19 +174,17 @@ std::string ProcessMark(std::string_view folder, int id) {
 
 std::vector<std::string> ServerCommand(const Settings& settings, std::string_view folder, int id,
                                        const std::string& java, const std::string& classpath) {
-  return {java,
-          ProcessMark(folder, id),
-          fmt::format("-Xmx{}m", settings.heap_mb),
-          "-XX:+UseSerialGC",
-          "-XX:+ExitOnOutOfMemoryError",
-          "-XX:-UsePerfData",
+  return {java, ProcessMark(folder, id), fmt::format("-Xmx{}m", settings.heap_mb),
+          "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData",
           fmt::format("-XX:ErrorFile={}/crash.log", ServerFolder(folder, id)),
           "-Djava.net.preferIPv4Stack=true",
-          "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+          // Answers that a client does not read stay on the heap, which ends the server when it is
+          // full. By default Netty copies them, and at the limit of what it may hold outside of the
+          // heap the server stands still, then leaves answers out and goes on.
+          "-Dio.netty.transport.noNative=true", "-Dio.netty.allocator.type=unpooled",
+          "-Dio.netty.noUnsafe=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
           "-Dorg.slf4j.simpleLogger.showDateTime=true",
-          "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS",
-          "-cp",
-          classpath,
+          "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd HH:mm:ss.SSS", "-cp", classpath,
           "org.apache.zookeeper.server.quorum.QuorumPeerMain",
           ServerFolder(folder, id) + "/zoo.cfg"};
 }

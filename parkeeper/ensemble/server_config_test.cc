@@ -87,6 +87,7 @@ TEST(Configuration, OfOneOfThreeNamesItsPeers) {
             HasSubstr("\nserver.3=127.0.0.1:4005:4008\n")));
   EXPECT_THAT(ConfigurationText(Sample(), "/e", 2),
               AllOf(HasSubstr("\nextendedTypesEnabled=true\n"), HasSubstr("\nmaxClientCnxns=0\n"),
+                    HasSubstr("\nserverCnxnFactory=org.apache.zookeeper.server.Netty"),
                     HasSubstr("\nadmin.enableServer=false\n"), HasSubstr("srvr"),
                     HasSubstr("\nautopurge.purgeInterval=1\n")));
 }
@@ -109,8 +110,9 @@ TEST(ServerCommand, CarriesTheMarkAndTheHeap) {
   const auto command = ServerCommand(Sample(), "/e", 2, "/bin/java", "/jars/*");
   EXPECT_EQ(command.front(), "/bin/java");
   EXPECT_EQ(command.back(), "/e/server-2/zoo.cfg");
-  EXPECT_THAT(command, AllOf(Contains(ProcessMark("/e", 2)), Contains("-Xmx128m"),
-                             Not(Contains(ProcessMark("/e", 1)))));
+  EXPECT_THAT(command,
+              AllOf(Contains(ProcessMark("/e", 2)), Contains("-Xmx128m"),
+                    Contains("-Dio.netty.noUnsafe=true"), Not(Contains(ProcessMark("/e", 1)))));
 }
 
 TEST(SuperDigest, IsWhatZooKeeperComputes) {

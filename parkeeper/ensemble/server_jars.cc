@@ -54,8 +54,12 @@ Result<ServerJars> Installed(const std::string& home) {
   const std::string folder = fs::absolute(home, failure).lexically_normal().string();
   ServerJars found{.classpath = {}, .version = {}, .zookeeper_home = folder};
   if (fs::exists(folder + "/zookeeper.jar", failure)) {
-    // Debian's: the jar's manifest names what it needs, but for something to log with.
-    found.classpath = folder + "/zookeeper.jar:" + folder + "/slf4j-simple.jar";
+    // Debian's: the jar's manifest names what it needs, but for these.
+    for (const std::string_view jar : {"zookeeper", "slf4j-simple", "netty-codec", "netty-resolver",
+                                       "netty-transport-native-unix-common"}) {
+      found.classpath +=
+          fmt::format("{}{}/{}.jar", found.classpath.empty() ? "" : ":", folder, jar);
+    }
     found.version = ServerVersionOf(JarsIn(folder));
     return found;
   }

@@ -8,6 +8,9 @@ import subprocess
 import time
 
 SILENT_TICKS = 10
+NETTY = "org.apache.zookeeper.server.NettyServerCnxnFactory"
+NETTY_OPTIONS = [f"-Dio.netty.{option}" for option in (
+    "transport.noNative=true", "allocator.type=unpooled", "noUnsafe=true")]
 PATIENCE = 120.0  # for what must happen, on a machine that others load
 
 
@@ -46,12 +49,15 @@ class Server:
             "tickTime": int(self.tick * 1000), "initLimit": 30, "syncLimit": SILENT_TICKS, "maxSessionTimeout": 300_000,
             "admin.enableServer": "false", "4lw.commands.whitelist": "srvr,cons", "preAllocSize": 4096,
             "extendedTypesEnabled": "true",
+            # Both ways of serving connections, ours and ZooKeeper's default.
+            **({"serverCnxnFactory": NETTY} if self.number % 2 == 1 else {}),
             **{f"server.{server.number}": f"{server.host.address}:2888:3888" for server in servers}}
         with open(f"{self.folder}/zoo.cfg", "w") as file:
             file.writelines(f"{key}={value}\n" for key, value in settings.items())
         with open(f"{self.folder}/server.log", "a") as log:
             self.process = subprocess.Popen(
                 self.host.inside("java", "-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
+                                 *NETTY_OPTIONS,
                                  # One that was cut off asks for its peers ever more seldom, up to each minute.
                                  "-Dzookeeper.fastleader.maxNotificationInterval=800",
                                  "-Djava.net.preferIPv4Stack=true", "-Dorg.slf4j.simpleLogger.defaultLogLevel=info",

@@ -28,6 +28,7 @@ SETTINGS = {"ZOO_TICK_TIME": ("tickTime", "2000"), "ZOO_INIT_LIMIT": ("initLimit
             "ZOO_STANDALONE_ENABLED": ("standaloneEnabled", "true"),
             "ZOO_ADMINSERVER_ENABLED": ("admin.enableServer", "true"),
             "ZOO_4LW_COMMANDS_WHITELIST": ("4lw.commands.whitelist", "srvr")}
+VARIABLE = r"ZOO_\w+|JVMFLAGS"
 OTHERS = {"ZOO_SERVERS", "ZOO_CFG_EXTRA", "ZOO_MY_ID"}
 
 
@@ -43,9 +44,11 @@ def free_ports(count):
 
 def environment(text):
     """The variables of a container, as the one file and the other write them."""
-    plain = dict(re.findall(r'^\s+(\w+): "?([^"\n>{]+)"?$', text, re.MULTILINE))
-    flow = dict(re.findall(r'\{name: (\w+), value: "([^"]*)"\}', text))
-    return {name: value for name, value in (plain | flow).items() if name.startswith("ZOO_") or name == "JVMFLAGS"}
+    found = re.findall(r'^ +(\w+): "?([^"\n>{]+)"?$', text, re.MULTILINE)
+    found += re.findall(r'\{name: (\w+), value: "([^"]*)"\}', text)
+    folded = re.finditer(r"^( *)(?:- name: (\w+)\n *value|(\w+)): >-\n((?:\1 +.*\n)+)", text, re.MULTILINE)
+    found += [(match[2] or match[3], " ".join(match[4].split())) for match in folded]
+    return {name: value for name, value in found if re.fullmatch(VARIABLE, name)}
 
 
 class Servers:
@@ -111,6 +114,7 @@ class DeployTest(unittest.TestCase):
         self.assertEqual(list(servers.client_ports), ["1", "2", "3"])
         named = set(re.findall(r"\bZOO_\w+", text))
         self.assertLessEqual(named, SETTINGS.keys() | OTHERS, "the image knows no such variable")
+        self.assertLessEqual(named | {"JVMFLAGS"}, servers.variables.keys() | {"ZOO_MY_ID"}, "this test reads all")
         self.addCleanup(servers.stop)
         servers.start()
         probes = re.findall(r"echo (\w+) \| nc -w 2 localhost 2181 \| grep -q (\w+)", text)
